@@ -1,0 +1,50 @@
+# `make help` says what each target does.
+
+PYTHON ?= python3
+BIN := .venv/bin
+READY := .venv/.ready
+TESTS := .venv/.tests
+
+.DEFAULT_GOAL := help
+.PHONY: help lab course check test test-all lint record screenshots
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+lab: $(READY) ## open the course in JupyterLab, with the engine that works
+	$(BIN)/layerlab lab
+
+course: $(READY) ## run the labs without a browser; ENGINE=… and LAB=… choose; writes course/report/
+	cd course && ../$(BIN)/layerlab course $(if $(ENGINE),--engine $(ENGINE)) $(if $(LAB),--lab $(LAB))
+
+check: $(TESTS) ## lint, types, unit tests: no engine, no network
+	$(BIN)/python -m tests check
+
+test: $(TESTS) ## check, then real engines, the labs on each, a real browser
+	$(BIN)/python -m tests test
+
+test-all: test ## the slow suites too; SUITE=agreement takes ENGINE=… and N=…
+	$(if $(filter agreement,$(or $(SUITE),agreement)),eval "$$($(BIN)/python -m tests.engines env)"; \
+	  $(BIN)/python -m tests.engines up && for engine in $(or $(ENGINE),docker podman); do \
+	  $(BIN)/python -m tests.cache.agreement --engine $$engine --sequences $(or $(N),50) || exit 1; done; \
+	  $(BIN)/python -m tests.engines down)
+
+lint: $(TESTS) ## ruff and mypy, warnings are errors
+	$(BIN)/ruff check && $(BIN)/ruff format --check && $(BIN)/mypy
+
+record: $(TESTS) ## record the golden files anew from the real tools
+	$(BIN)/python -m tests.golden.record
+
+screenshots: $(TESTS) ## take the pictures of lab 01 in docs/images anew
+	$(BIN)/python -m tests.browser.screenshots
+
+$(READY): pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))' \
+	  || { echo "Layerlab needs Python 3.11 to 3.13; this is $$($(PYTHON) --version). Try: make $(MAKECMDGOALS) PYTHON=python3.12"; exit 1; }
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet -e .
+	@touch $@
+
+$(TESTS): $(READY)
+	$(BIN)/pip install --quiet -e '.[test,lint]'
+	@touch $@

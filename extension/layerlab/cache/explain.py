@@ -1,0 +1,153 @@
+"""What became of each step and why: the prediction joined with what the engine did."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+import msgspec
+
+from layerlab.cache.causes import Cause, Texts
+from layerlab.cache.key import LINEAR, LOOSE, Key
+from layerlab.cache.ledger import StepRecord
+from layerlab.cache.predict import Forecast, Memory, Own, forecasts
+from layerlab.model.build import Build, Fate, Step
+from layerlab.model.forecasts import Actual
+
+
+class Explanation(Forecast, frozen=True, kw_only=True):
+    """A forecast, its cause told again with what is known now, and what happened.
+
+    Attributes:
+        actual: None where the engine has nothing to look up (FROM, BuildKit's metadata) or did
+            not speak of the step.
+        agrees: whether the fate came true; None where it was unknown or nothing is known of it.
+    """
+
+    actual: Actual | None = None
+    agrees: bool | None = None
+
+
+def explain(
+    keys: Sequence[Key],
+    predicted: Sequence[Forecast],
+    build: Build,
+    memory: Memory,
+    *,
+    dockerfile: str,
+    now: Callable[[str], str | None] = lambda _: None,
+) -> tuple[Explanation, ...]:
+    """The same steps after the build.
+
+    Must be asked before the build is recorded: causes are told against the build before it.
+
+    Args:
+        keys, predicted: of this build, made before it began.
+        build: how it ended.
+        memory, dockerfile, now: as for `predict`.
+    """
+    actuals = {key.id: actual(key, build) for key in keys}
+    done_once = _shared(keys, actuals) if build.engine not in LINEAR else frozenset()
+    fates: dict[str, Fate] = {
+        f.id: "rebuild" if f.id in done_once else _happened(f.fate, actuals[f.id])
+        for f in predicted
+    }
+    forgotten = frozenset(f.id for f in predicted if (f.fate, fates[f.id]) == ("hit", "rebuild"))
+    texts = Texts(memory.text, now)
+    own = Own(keys, memory.previous(build.engine, dockerfile), texts, forgotten)
+    told = forecasts(keys, fates, own, {f.id: f.stale for f in predicted})
+    return tuple(
+        _joined(before, after, actuals[before.id], after.fate)
+        for before, after in zip(predicted, told, strict=True)
+    )
+
+
+def _shared(keys: Sequence[Key], actuals: Mapping[str, Actual | None]) -> frozenset[str]:
+    """Steps that ran once for several stages: the engine calls all but one of them cached."""
+    ran = {key.key for key in keys if not key.free and actuals[key.id] == "rebuild"}
+    return frozenset(key.id for key in keys if key.key in ran)
+
+
+def actual(key: Key, build: Build) -> Actual | None:
+    """What the engine did with a step."""
+    step = build.steps.get(key.id)
+    if key.free or key.step.kind == "from" or step is None:
+        return None
+    return _actual(step)
+
+
+def _actual(step: Step) -> Actual | None:
+    if step.cancelled:
+        return "cancelled"
+    if step.error is not None:
+        return "failed"
+    if step.completed is not None:
+        return "hit" if step.cached else "rebuild"
+    return "cancelled" if step.started is not None else "not reached"
+
+
+def _happened(fate: Fate, happened: Actual | None) -> Fate:
+    if happened is None or happened in ("cancelled", "not reached"):
+        return fate
+    return "hit" if happened == "hit" else "rebuild"
+
+
+def _joined(before: Forecast, after: Forecast, happened: Actual | None, real: Fate) -> Explanation:
+    cause, because_of = after.cause, after.because_of
+    agrees = None
+    if happened in ("hit", "rebuild", "failed"):
+        agrees = None if before.fate == "unknown" else before.fate == real
+        if real == "hit" and before.fate != "hit":
+            told = before.cause
+            same = before.fate == "unknown" and told is not None and told.kind == "output"
+            cause = Cause("same-output", told.name) if same and told else Cause("already-there")
+            because_of = before.because_of if same else None
+    fields = msgspec.structs.asdict(before)
+    fields.update(cause=cause, because_of=because_of)
+    return Explanation(**fields, actual=happened, agrees=agrees)
+
+
+def records(
+    keys: Sequence[Key], build: Build, memory: Memory, *, dockerfile: str
+) -> tuple[StepRecord, ...]:
+    """What the ledger should learn from a build: the steps that succeeded, with both their keys.
+
+    After `--no-cache` Buildah has two images of a step and takes the older one from then on
+    (`intermediateImageExists` walks `store.Images()`, which lists them as they came). So what
+    was built on the newer one will not be found again, and is not recorded.
+    """
+    hidden: set[str] = set()
+    made: list[StepRecord] = []
+    for key in keys:
+        if key.free:
+            continue
+        if _hidden(key, build, memory) or key.parent in hidden:
+            hidden.add(key.id)
+        elif _succeeded(key, build):
+            made += [_record(key, name, build, dockerfile) for name in {key.key: 0, key.loose: 0}]
+    return tuple(made)
+
+
+def _hidden(key: Key, build: Build, memory: Memory) -> bool:
+    return build.engine in LINEAR and key.fresh and memory.find(build.engine, key.key) is not None
+
+
+def _succeeded(key: Key, build: Build) -> bool:
+    happened = actual(key, build)
+    # What the engine did not speak of was part of a build that came to its end.
+    return happened in ("hit", "rebuild") or (happened is None and build.outcome == "built")
+
+
+def _record(key: Key, name: str, build: Build, dockerfile: str) -> StepRecord:
+    return StepRecord(
+        engine=build.engine,
+        dockerfile=dockerfile,
+        stage=key.step.stage,
+        position=key.step.position,
+        instruction=key.step.instruction,
+        platform=key.platform,
+        key=name,
+        # The loose key only has to be found.
+        ingredients=() if name.startswith(LOOSE) else key.ingredients,
+        build_id=build.id,
+        at=build.finished or build.started,
+    )

@@ -1,0 +1,174 @@
+"""What an engine would look each step up by, and what goes into it.
+
+A step has two keys. `key` names one exact result: it is in the ledger only when this step was
+built, or found, with just these parents. `loose` leaves out what other stages wrote: it is in
+the ledger when the step might still hit, should a rebuilt stage write the same as before.
+Sources are cited in `keys_buildkit` and `keys_buildah`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from typing import Literal, Protocol
+
+import msgspec
+
+from layerlab.cache.context import FileRecord
+from layerlab.cache.ledger import Ingredient
+from layerlab.model.plan import PlannedStep
+
+LOOSE = "loose:"
+"""How loose keys begin in the ledger."""
+
+NOTES = frozenset({"uses-arg", "uses-env", "expanded", "parent"})
+"""Kinds of ingredients that explain a key but are not hashed by themselves: variables that words
+were expanded with, what Buildah's text would be after expansion, the parent's key."""
+
+ORIGIN = frozenset({"path", "from"})
+"""Kinds that only say where content comes from; the loose key leaves them out."""
+
+LINEAR = frozenset({"podman", "buildah"})
+"""Engines that go through a Dockerfile from top to bottom. BuildKit works on stages at once, and
+does a step that two of them share once, for whichever asks first."""
+
+_encode = msgspec.json.Encoder().encode
+_decode = msgspec.json.Decoder(FileRecord).decode
+
+
+class Selection(Protocol):
+    """The build context behind one ignore file."""
+
+    def __call__(
+        self, sources: Sequence[str], *, exclude: Sequence[str] = ()
+    ) -> tuple[FileRecord, ...]:
+        """The files that these sources select; raises `MissingSourceError` where there are none."""
+        ...
+
+
+class Options(msgspec.Struct, frozen=True):
+    """What the command line says, as far as it matters to the cache.
+
+    Attributes:
+        build_args: `--build-arg`s that have a value.
+        platforms: target platforms; none means the engine's own.
+        native: the engine's own platform.
+        no_cache: `--no-cache`.
+        no_cache_filter: names of stages (`--no-cache-filter`, BuildKit only).
+    """
+
+    build_args: dict[str, str] = {}
+    platforms: tuple[str, ...] = ()
+    native: str = "linux/amd64"
+    no_cache: bool = False
+    no_cache_filter: tuple[str, ...] = ()
+
+    @property
+    def targets(self) -> tuple[str, ...]:
+        """The platforms to build for, each once, named as the engines print them."""
+        return tuple(dict.fromkeys(platform_name(name) for name in self.platforms or [self.native]))
+
+
+class Doubt(msgspec.Struct, frozen=True):
+    """What nobody can know before the build: a base image's digest, what a URL will answer."""
+
+    kind: Literal["base", "remote"]
+    name: str
+
+
+class Key(msgspec.Struct, frozen=True):
+    """One step on one platform.
+
+    Attributes:
+        id: as in `model.build.Build.steps`: the planned id, the platform in front where there
+            are several.
+        step: the planned step.
+        platform: `os/arch` that its stage runs on.
+        key, loose: see above; both "" when the engine never looks the step up.
+        ingredients: what went into the key, and notes on it (`NOTES`).
+        parent: id of the step that it builds on, None for the first of a stage.
+        reads: ids of the steps whose output it takes files from.
+        doubts: why even a known key may miss.
+        fresh: told not to use the cache (`--no-cache`).
+        missing: a source that is not in the context, so that the step will fail.
+    """
+
+    id: str
+    step: PlannedStep
+    platform: str
+    key: str = ""
+    loose: str = ""
+    ingredients: tuple[Ingredient, ...] = ()
+    parent: str | None = None
+    reads: tuple[str, ...] = ()
+    doubts: tuple[Doubt, ...] = ()
+    fresh: bool = False
+    missing: str | None = None
+
+    @property
+    def free(self) -> bool:
+        """The engine spends nothing on it and never looks it up: BuildKit's metadata."""
+        return not self.key
+
+
+def digest(parts: Iterable[str]) -> str:
+    """One SHA-256 over several texts; where one ends and the next begins counts."""
+    return hashlib.sha256(_joined(parts)).hexdigest()
+
+
+def _joined(parts: Iterable[str]) -> bytes:
+    return b"".join(b"%d:%b" % (len(data), data) for data in map(str.encode, parts))
+
+
+def hashed(
+    head: str, ingredients: Sequence[Ingredient], parent: Key | None, reads: Sequence[Key]
+) -> tuple[str, str]:
+    """The exact and the loose key of a step (see the module's text); one where nothing is read."""
+    own = [head]
+    origin: list[str] = []
+    # A file's path in the context is for people; the path that counts is in its value.
+    files = [ingredient.value for ingredient in ingredients if ingredient.kind == "file"]
+    for ingredient in ingredients:
+        if ingredient.kind != "file" and ingredient.kind not in NOTES:
+            parts = (ingredient.kind, ingredient.name, ingredient.value)
+            (origin if ingredient.kind in ORIGIN else own).extend(parts)
+    # No kind is a number: where the files begin can be told.
+    own += [str(len(files)), *files]
+    under = (parent.key, parent.loose) if parent else ("", "")
+    # A step may have 50,000 files: they are hashed once.
+    begun = hashlib.sha256(_joined(own))
+    exact = _ended(begun, [under[0], *origin, *(key.key for key in reads)])
+    loose = _ended(begun, [under[1].removeprefix(LOOSE)])
+    return exact, exact if exact == loose else LOOSE + loose
+
+
+def _ended(begun: hashlib._Hash, parts: Iterable[str]) -> str:
+    state = begun.copy()
+    state.update(_joined(parts))
+    return state.hexdigest()
+
+
+def file_ingredient(record: FileRecord) -> Ingredient:
+    """One selected file: its name for people, and what of it counts."""
+    return Ingredient(
+        "file",
+        record.source or record.path,
+        _encode(msgspec.structs.replace(record, source="")).decode(),
+    )
+
+
+def file_record(ingredient: Ingredient) -> FileRecord:
+    """The inverse of `file_ingredient`, but for `source`."""
+    return _decode(ingredient.value)
+
+
+def platform_name(written: str) -> str:
+    """A platform as the engines print it (containerd's `platforms.Normalize`)."""
+    system, _, rest = (written if "/" in written else f"linux/{written}").lower().partition("/")
+    architecture, _, variant = rest.partition("/")
+    architecture = {"x86_64": "amd64", "x86-64": "amd64", "aarch64": "arm64"}.get(
+        architecture, architecture
+    )
+    if (architecture, variant) in (("arm64", "v8"), ("amd64", "v1")):
+        variant = ""
+    return "/".join(part for part in (system, architecture, variant) if part)

@@ -1,0 +1,94 @@
+"""Which engines there are, which of them work, and which one is taken."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping
+from functools import partial
+
+from layerlab.engines import host
+from layerlab.engines.base import ENGINES, Engine, EngineName, EngineReport
+from layerlab.engines.cli import CliEngine
+from layerlab.engines.docker import DockerEngine
+from layerlab.engines.podman import PodmanEngine
+from layerlab.errors import EngineUnavailableError
+
+VARIABLE = "LAYERLAB_ENGINE"
+"""The environment variable that chooses an engine."""
+
+CLASSES: dict[EngineName, type[CliEngine]] = {"docker": DockerEngine, "podman": PodmanEngine}
+"""Those of `ENGINES` that Layerlab can use; the others are not there yet."""
+
+
+def make(name: EngineName, environ: Mapping[str, str]) -> Engine:
+    """An engine of `CLASSES`, whether it works or not."""
+    return CLASSES[name](partial(host.look, environ))
+
+
+def probe(name: EngineName, environ: Mapping[str, str]) -> EngineReport:
+    """Whether an engine works just now, also of those that are not there yet."""
+    if name in CLASSES:
+        return make(name, environ).probe()
+    return EngineReport(
+        name,
+        found=shutil.which(name, path=environ.get("PATH")) is not None,
+        works=False,
+        reason="Not yet: this version of Layerlab cannot build with it.",
+        fix=f"Use one of these: {', '.join(CLASSES)}.",
+    )
+
+
+def probe_all(environ: Mapping[str, str]) -> tuple[EngineReport, ...]:
+    """A report of every engine, in the order in which one is chosen. Takes a second or two."""
+    return tuple(probe(name, environ) for name in ENGINES)
+
+
+def choose(name: str | None, environ: Mapping[str, str]) -> Engine:
+    """The engine to use: the one that is asked for, else the first that works.
+
+    Args:
+        name: what the learner chose; None leaves it to `LAYERLAB_ENGINE`, or else to us.
+        environ: environment variables.
+
+    Raises:
+        EngineUnavailableError: code `unknown-engine`, `engine-unavailable`, or `no-engine`.
+    """
+    wanted = name or environ.get(VARIABLE)
+    if wanted:
+        return _named(wanted.lower(), environ)
+    reports = []
+    for candidate in CLASSES:
+        engine = make(candidate, environ)
+        reports.append(engine.probe())
+        if reports[-1].works:
+            return engine
+    raise _none_works(reports)
+
+
+def _named(wanted: str, environ: Mapping[str, str]) -> Engine:
+    known = next((name for name in ENGINES if name == wanted), None)
+    if known is None:
+        raise EngineUnavailableError(
+            f"Layerlab knows no engine named “{wanted}”.",
+            code="unknown-engine",
+            hint=f"Those that it knows: {', '.join(ENGINES)}.",
+        )
+    report = probe(known, environ)
+    if not report.works:
+        raise EngineUnavailableError(
+            f"{known} cannot be used now. {report.reason}",
+            code="engine-unavailable",
+            hint=report.fix,
+        )
+    return make(known, environ)
+
+
+def _none_works(reports: list[EngineReport]) -> EngineUnavailableError:
+    # One that is there is nearer to working than one that must be installed.
+    nearest = next((report for report in reports if report.found), reports[0])
+    return EngineUnavailableError(
+        "No engine on this computer can build images now.",
+        code="no-engine",
+        hint=f"Nearest to it: {nearest.engine}. {nearest.reason}\n{nearest.fix}\n"
+        "All of them: %engine list, or in a terminal: layerlab doctor",
+    )

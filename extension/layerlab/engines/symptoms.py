@@ -1,0 +1,253 @@
+"""Why an engine does not work, in a learner's words, and what to type. Pure.
+
+The words that are looked for are those of the tools themselves; each rule names its source. What
+they mean can depend on the computer: a Docker that does not answer is started by systemd on Linux
+and with a click where Docker Desktop is.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+import msgspec
+
+from layerlab.engines.base import EngineName
+from layerlab.engines.host import Host
+from layerlab.engines.refusals import LIMITS
+
+
+class Advice(msgspec.Struct, frozen=True):
+    """What is wrong, and what to type or to click."""
+
+    reason: str
+    fix: str
+
+
+class _Symptom(msgspec.Struct, frozen=True):
+    """Words of a tool, and what they mean on this computer."""
+
+    engines: tuple[EngineName, ...]
+    pattern: str
+    advice: Callable[[Host, re.Match[str]], Advice]
+
+
+WSL_INSTALL = (
+    "In PowerShell as administrator: wsl --install. Restart, open Ubuntu from the Start menu, and "
+    "install and start Layerlab there."
+)
+_INSTALL: dict[EngineName, str] = {
+    "docker": "sudo apt-get install docker.io docker-buildx   (or docs.docker.com/get-docker)",
+    "podman": "sudo apt-get install podman   (or podman.io/docs/installation)",
+}
+_MACOS: dict[EngineName, str] = {
+    "docker": "brew install --cask docker, then start Docker Desktop once.",
+    "podman": "brew install podman && podman machine init && podman machine start",
+}
+_SUBIDS = (
+    "sudo usermod --add-subuids 100000-165535 --add-subgids 100000-165535 {user} "
+    "&& podman system migrate"
+)
+
+
+def missing(engine: EngineName, host: Host) -> Advice:
+    """There is no such program on the PATH."""
+    if host.system == "windows":
+        return Advice("Layerlab does not run on Windows itself, but in its Linux.", WSL_INSTALL)
+    if engine == "docker" and host.docker_desktop:
+        return _desktop_without_cli(host)
+    if host.rancher and engine == "docker":
+        if host.rancher == "containerd":
+            return _rancher_mode(host)
+        return Advice(
+            f"Rancher Desktop is installed, but its {engine} is not on the PATH.",
+            'Open a new terminal after this: export PATH="$HOME/.rd/bin:$PATH"',
+        )
+    how = (_MACOS if host.system == "macos" else _INSTALL)[engine]
+    return Advice(f"{engine} is not installed.", how)
+
+
+def broken(engine: EngineName, output: str, host: Host) -> Advice:
+    """The program is there, and building one line failed with this output."""
+    for symptom in _SYMPTOMS:
+        if engine in symptom.engines and (match := re.search(symptom.pattern, output)):
+            return symptom.advice(host, match)
+    lines = [line.strip() for line in output.splitlines() if line.strip()]
+    said = f" It said: {lines[-1][:300]}" if lines else ""
+    return Advice(
+        f"{engine} is installed, but cannot build.{said}",
+        f"Try in a terminal: {engine} info",
+    )
+
+
+def _desktop_without_cli(host: Host) -> Advice:
+    if host.system == "wsl":
+        return Advice(
+            "Docker Desktop is installed in Windows, but not connected to this Linux.",
+            "Start Docker Desktop; in Settings → Resources → WSL integration switch this "
+            "distribution on; then open a new terminal.",
+        )
+    return Advice(
+        "Docker Desktop is installed, but its docker command is not on the PATH.",
+        "Start Docker Desktop once: it puts the command there. Then open a new terminal.",
+    )
+
+
+def _rancher_mode(host: Host) -> Advice:
+    return Advice(
+        f"Rancher Desktop runs in {host.rancher} mode, which has no docker.",
+        "Change it: rdctl set --container-engine.name=moby",
+    )
+
+
+def _docker_silent(host: Host, match: re.Match[str]) -> Advice:
+    """`client/errors.go` of moby: ErrorConnectionFailed, with the address where it tried."""
+    address = (match["address"] or host.docker_host).rstrip(".")
+    if re.match(r"(?:tcp|ssh|https?)://", address):
+        return _remote_silent(address, host)
+    if ".rd/" in address or (host.rancher and not host.docker_desktop):
+        if host.rancher == "containerd":
+            return _rancher_mode(host)
+        return Advice("Rancher Desktop is not running.", "Start it: rdctl start")
+    if ".colima" in address:
+        return Advice("Colima is not running.", "Start it: colima start")
+    if "podman" in address:
+        return Advice("Docker talks to podman, which does not run.", "podman machine start")
+    if host.docker_desktop or "/desktop/" in address or host.system == "macos":
+        return _desktop_stopped(host)
+    start = "sudo systemctl start docker" if host.systemd else "sudo service docker start"
+    return Advice("Docker is installed, but its daemon is not running.", start)
+
+
+def _desktop_stopped(host: Host) -> Advice:
+    start = {
+        "macos": "open -a Docker",
+        "linux": "systemctl --user start docker-desktop",
+    }.get(host.system, "Start Docker Desktop from the Start menu")
+    hint = " (in Settings → Resources → WSL integration this Linux must be on)"
+    return Advice(
+        "Docker Desktop is not running.",
+        f"{start}, and wait until its whale is still{hint if host.system == 'wsl' else ''}.",
+    )
+
+
+def _remote_silent(address: str, host: Host) -> Advice:
+    if host.docker_host:
+        return Advice(
+            f"DOCKER_HOST names another machine, {address}, and it does not answer.",
+            "For the Docker of this computer: unset DOCKER_HOST, and start Jupyter again. "
+            "Otherwise ask whoever runs that machine.",
+        )
+    return Advice(
+        f"Docker's context names another machine, {address}, and it does not answer.",
+        "For the Docker of this computer: docker context use default",
+    )
+
+
+def _denied(_host: Host, _match: re.Match[str]) -> Advice:
+    return Advice(
+        "Docker runs, but you may not use it: its socket belongs to root and the group docker.",
+        "sudo usermod -aG docker $USER, then log out and in again. (Members of that group can do "
+        "anything on this computer; podman needs no such right.)",
+    )
+
+
+def _no_wsl_integration(host: Host, _match: re.Match[str]) -> Advice:
+    return _desktop_without_cli(msgspec.structs.replace(host, system="wsl"))
+
+
+def _no_buildx(_host: Host, _match: re.Match[str]) -> Advice:
+    return Advice(
+        "Docker is there, but its builder, buildx, is missing.",
+        "sudo apt-get install docker-buildx   (docker-buildx-plugin, where Docker's own packages "
+        "are installed)",
+    )
+
+
+def _no_subids(host: Host, _match: re.Match[str]) -> Advice:
+    return Advice(
+        "You have no range of user ids to give to containers (/etc/subuid and /etc/subgid).",
+        _SUBIDS.format(user=host.user),
+    )
+
+
+def _no_machine(_host: Host, match: re.Match[str]) -> Advice:
+    init = "podman machine init && " if "init" in match[0] else ""
+    return Advice(
+        "podman's virtual machine is not running.",
+        f"{init}podman machine start",
+    )
+
+
+def _no_user_namespaces(_host: Host, _match: re.Match[str]) -> Advice:
+    return Advice(
+        "This computer does not allow user namespaces, which containers without root need.",
+        "sudo sysctl -w kernel.unprivileged_userns_clone=1 (Debian), or "
+        "sudo sysctl -w kernel.apparmor_restrict_unprivileged_userns=0 (Ubuntu). In a container or "
+        "on Binder nothing helps; use another engine.",
+    )
+
+
+def _no_newuidmap(_host: Host, _match: re.Match[str]) -> Advice:
+    return Advice("The program newuidmap is missing.", "sudo apt-get install uidmap")
+
+
+def _no_limits(_host: Host, _match: re.Match[str]) -> Advice:
+    return Advice(
+        "podman builds, but cannot start containers: it may not raise their limits here.",
+        LIMITS,
+    )
+
+
+def _disk_full(_host: Host, _match: re.Match[str]) -> Advice:
+    return Advice(
+        "There is no room left on the disk.",
+        "See what takes it: df -h. Unused images can go: image prune of the engine.",
+    )
+
+
+_DOCKER: tuple[EngineName, ...] = ("docker",)
+_PODMAN: tuple[EngineName, ...] = ("podman",)
+
+_SYMPTOMS = (
+    # /usr/bin/docker as Docker Desktop puts it into a distribution without integration
+    _Symptom(_DOCKER, r"could not be found in this WSL (?:1|2) distro", _no_wsl_integration),
+    # moby: client/errors.go; golang: net.OpError
+    _Symptom(_DOCKER, r"(?i)permission denied[^\n]*(?:docker|socket|\.sock)", _denied),
+    _Symptom(
+        _DOCKER,
+        r"(?:Cannot connect to the Docker daemon|error during connect"
+        r"|failed to connect to the docker API)(?: at (?P<address>[^\s;]+))?",
+        _docker_silent,
+    ),
+    # cli: cmd/docker/builder.go (errBuildKitMissing), cli-plugins/manager
+    _Symptom(
+        _DOCKER,
+        r"buildx component is missing|'buildx' is not a docker command"
+        r"|unknown command: docker buildx",
+        _no_buildx,
+    ),
+    # podman: cmd/podman/registry/remote.go, pkg/bindings/connection.go
+    _Symptom(
+        _PODMAN,
+        r"(?:unable|Cannot) (?:to )?connect to Podman[^\n]*(?:machine init)?|podman machine start",
+        _no_machine,
+    ),
+    # containers/storage: pkg/idtools/parser.go, pkg/unshare
+    _Symptom(_PODMAN, r"newuidmap[^\n]*(?:not found|no such file)", _no_newuidmap),
+    _Symptom(
+        _PODMAN,
+        r"no sub[ug]id ranges found|insufficient [UG]IDs|[Cc]annot find [UG]ID/GID"
+        r"|there might not be enough IDs available",
+        _no_subids,
+    ),
+    _Symptom(
+        _PODMAN,
+        r"cannot clone: |user namespaces are not enabled|cannot set up namespace"
+        r"|unshare[^\n]*[Oo]peration not permitted",
+        _no_user_namespaces,
+    ),
+    # runc: libcontainer/process_linux.go; crun: src/libcrun/linux.c
+    _Symptom(_PODMAN, r"(?i)setting rlimit|setrlimit", _no_limits),
+    _Symptom((*_DOCKER, *_PODMAN), r"no space left on device", _disk_full),
+)

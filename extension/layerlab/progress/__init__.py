@@ -1,0 +1,1 @@
+"""Turning what a CLI prints into events. Pure: bytes in, events out."""

@@ -1,0 +1,89 @@
+"""`python -m tests check|test`: all parts of the tests, the seconds of each, one verdict.
+
+`check` needs no engine and no network. `test` is `check`, then the real engines, Jupyter and
+Chromium. As root on Debian it installs and starts CI's own engines, and stops them at the end;
+elsewhere it uses those that are there.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+from tests.engines.layout import REGISTRY, environment
+
+ROOT = Path(__file__).parents[1]
+BIN = Path(sys.executable).parent
+PYTEST = (sys.executable, "-m", "pytest", "-q")
+CHECKS = {
+    "ruff": (str(BIN / "ruff"), "check"),
+    "format": (str(BIN / "ruff"), "format", "--check"),
+    "mypy": (str(BIN / "mypy"),),
+    "unit tests": (*PYTEST, "-n", "2", "-m", "not live and not browser and not network"),
+}
+ENGINES = (sys.executable, "-m", "tests.engines")
+FILL = (str(BIN / "layerlab"), "bases", "ensure", "--registry", REGISTRY)
+
+
+class Parts:
+    """Runs one part after the other and remembers how each went."""
+
+    def __init__(self) -> None:
+        self.rows: list[tuple[str, float, bool]] = []
+
+    def run(self, name: str, argv: tuple[str, ...], environ: Mapping[str, str]) -> bool:
+        """Run a part; whether it succeeded."""
+        print(f"\n=== {name}", flush=True)
+        begun = time.monotonic()
+        done = subprocess.run(argv, cwd=ROOT, env=environ, check=False)
+        self.rows.append((name, time.monotonic() - begun, done.returncode == 0))
+        return done.returncode == 0
+
+    def verdict(self) -> int:
+        """Print the table; the exit status."""
+        print("\nseconds  part")
+        for name, seconds, well in self.rows:
+            print(f"{seconds:7.1f}  {name}{'' if well else '   FAILED'}")
+        print(f"{sum(seconds for _, seconds, _ in self.rows):7.1f}  in all", flush=True)
+        return 0 if all(well for _, _, well in self.rows) else 1
+
+
+def main() -> int:
+    """Run what the argument names."""
+    parser = argparse.ArgumentParser(prog="python -m tests", description=__doc__)
+    parser.add_argument("tier", choices=("check", "test"))
+    tier = parser.parse_args().tier
+    parts = Parts()
+    for name, argv in CHECKS.items():
+        parts.run(name, argv, os.environ)
+    if tier == "test":
+        _live(parts)
+    return parts.verdict()
+
+
+def _live(parts: Parts) -> None:
+    environ = dict(os.environ)
+    own = os.geteuid() == 0 and shutil.which("apt-get") is not None
+    if own:
+        environ |= environment()
+    try:
+        if own and not (
+            parts.run("engines up", (*ENGINES, "up"), environ)
+            and parts.run("stand-in base images", FILL, environ)
+        ):
+            return
+        parts.run("JavaScript", (*PYTEST, "-m", "network"), environ)
+        parts.run("engines, labs, Chromium", (*PYTEST, "-m", "live or browser"), environ)
+    finally:
+        if own:
+            parts.run("engines down", (*ENGINES, "down"), environ)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

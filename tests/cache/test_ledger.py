@@ -1,0 +1,105 @@
+"""The ledger: what it learns it tells, and no fault of its file becomes an error or a wrong hit."""
+
+import contextlib
+import os
+import sqlite3
+from concurrent.futures import ThreadPoolExecutor
+from hashlib import sha256
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from layerlab.cache import ledger as module
+from layerlab.cache.ledger import Ingredient, Ledger, StepRecord
+
+
+def step(key: str, dockerfile: str = "Dockerfile") -> StepRecord:
+    made = (Ingredient("file", "a", "1"),)
+    return StepRecord("docker", dockerfile, "", 1, "RUN x", "linux/amd64", key, made, "1", 1.0)
+
+
+def test_what_is_recorded_is_found(tmp_path: Path) -> None:
+    path = tmp_path / "new" / "ledger.sqlite"
+    digest = sha256(b"text").hexdigest()
+    ledger = Ledger(path)
+    ledger.record([step("k"), step("l")], {digest: "text"})
+    ledger.close()
+    for again in (ledger, Ledger(path)):
+        assert again.find("docker", "k") == step("k")
+        assert again.find("podman", "k") is None
+        assert again.previous("docker", "Dockerfile") == (step("k"), step("l"))
+        assert again.previous("docker", "other") == ()
+        assert again.text(digest) == "text"
+        again.close()
+
+
+def test_it_stays_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "MAX_STEPS", 10)
+    ledger = Ledger(tmp_path / "ledger.sqlite")
+    for number in range(30):
+        ledger.record([step("used"), step(str(number))])
+    assert ledger.find("docker", "used")
+    assert ledger.find("docker", "29")
+    assert ledger.find("docker", "0") is None
+    ledger.close()
+
+
+@pytest.mark.parametrize("damage", ["garbage", "truncated", "empty", "other tables"])
+def test_a_damaged_file_costs_only_knowledge(tmp_path: Path, damage: str) -> None:
+    path = tmp_path / "ledger.sqlite"
+    first = Ledger(path)
+    first.record([step(f"{number:064}") for number in range(200)])
+    first.close()
+    data = path.read_bytes()
+    if damage == "other tables":
+        path.unlink()
+        with contextlib.closing(sqlite3.connect(path)) as db:
+            db.execute("CREATE TABLE steps (x)")
+    else:
+        kept = {"garbage": os.urandom(9000), "truncated": data[: len(data) // 2], "empty": b""}
+        path.write_bytes(kept[damage])
+    ledger = Ledger(path)
+    for number in range(200):
+        found = ledger.find("docker", f"{number:064}")
+        assert found is None or found == step(f"{number:064}")
+    ledger.record([step("k")])
+    ledger.record([step("k")])
+    assert ledger.find("docker", "k") == step("k")
+    ledger.close()
+
+
+def test_a_row_under_another_key_is_no_hit(tmp_path: Path) -> None:
+    ledger = Ledger(tmp_path / "ledger.sqlite")
+    ledger.record([step("k")])
+    swapped = msgspec.json.encode(step("other"))
+    ledger._do(lambda db: db.execute("UPDATE steps SET record = ?", (swapped,)))
+    assert ledger.find("docker", "k") is None
+    ledger.close()
+
+
+def test_a_disk_that_takes_nothing_more(tmp_path: Path) -> None:
+    ledger = Ledger(tmp_path / "ledger.sqlite")
+    ledger.record([step("k")])
+    ledger._do(lambda db: db.execute("PRAGMA max_page_count = 1").fetchone())
+    ledger.record([step(f"{number:0500}") for number in range(500)])
+    assert ledger.find("docker", "k") == step("k")
+    assert ledger.find("docker", f"{0:0500}") is None
+    ledger.close()
+    nowhere = Ledger(Path("/dev/null/ledger.sqlite"))
+    nowhere.record([step("k")])
+    assert nowhere.find("docker", "k") is None
+
+
+def test_several_kernels_at_once(tmp_path: Path) -> None:
+    ledgers = [Ledger(tmp_path / "ledger.sqlite") for _ in range(4)]
+
+    def work(at: int) -> None:
+        for number in range(10):
+            ledgers[at].record([step(f"{at}-{number}", dockerfile=str(at))])
+
+    with ThreadPoolExecutor() as pool:
+        list(pool.map(work, range(4)))
+    assert all(ledgers[0].find("docker", f"{a}-{n}") for a in range(4) for n in range(10))
+    for ledger in ledgers:
+        ledger.close()

@@ -1,0 +1,1 @@
+var APP_VERSION="1.0";

@@ -1,0 +1,102 @@
+"""What a session foresees, with a made-up engine: base images that come and go."""
+
+from __future__ import annotations
+
+import platform
+from pathlib import Path
+from typing import cast
+
+import pytest
+
+from layerlab.cache.key import platform_name
+from layerlab.engines.base import BuildRequest, Engine, Image
+from layerlab.errors import LayerlabError
+from layerlab.foresight import Foreseen, Foresight, Hunch
+from layerlab.model.build import Build, Step
+from layerlab.session import read_plan
+
+NATIVE = platform_name(platform.machine()).split("/")[1]
+OTHER = "arm64" if NATIVE == "amd64" else "amd64"
+
+
+class OneImage:
+    """The part of an engine that foresight asks."""
+
+    def __init__(self, name: str, image: Image | None) -> None:
+        self.name = name
+        self.cache = name
+        self.held = image
+
+    def image(self, name: str) -> Image:
+        if self.held is None:
+            raise LayerlabError(f"no {name}", code="no-such-image")
+        return self.held
+
+
+class Broken(OneImage):
+    """It has a fault that nobody thought of."""
+
+    def image(self, name: str) -> Image:
+        raise KeyError(name)
+
+
+def built(foreseen: Foreseen) -> Build:
+    """As if every step had run."""
+    steps = {
+        key.id: Step(id=key.id, kind=key.step.kind, started=1.0, completed=2.0)
+        for key in foreseen.keys
+    }
+    return Build(id="1", engine=foreseen.engine.name, outcome="built", steps=steps)
+
+
+@pytest.mark.parametrize("engine_name", ["docker", "podman"])
+@pytest.mark.parametrize("before", [None, Image("busybox", "other", 1, (OTHER,))])
+def test_a_base_image_that_the_build_brings_in(
+    tmp_path: Path, engine_name: str, before: Image | None
+) -> None:
+    (tmp_path / "Dockerfile").write_text("FROM busybox\nWORKDIR /x\nCOPY a a\n")
+    (tmp_path / "a").write_text("1")
+    held = OneImage(engine_name, before)
+    engine = cast("Engine", held)
+    request = BuildRequest(context=".", cwd=tmp_path)
+    plan, foresight = read_plan(request), Foresight(tmp_path / "home")
+    first = foresight.foresee(engine, request, plan)
+    assert [step.fate for step in first.steps[1:]] == ["rebuild", "rebuild"]
+    assert first.unsettled
+    held.held = Image("busybox", "native", 1, (NATIVE,))
+    foresight.explain(first, built(first))
+    second = foresight.foresee(engine, request, plan)
+    assert [step.fate for step in second.steps] == ["hit", "hit", "hit"]
+    assert not second.unsettled
+    foresight.forget(tmp_path)
+    foresight.close()
+
+
+def test_another_builder_is_another_cache(tmp_path: Path) -> None:
+    (tmp_path / "Dockerfile").write_text("FROM busybox\nWORKDIR /x\nCOPY a a\n")
+    (tmp_path / "a").write_text("1")
+    held = OneImage("docker", Image("busybox", "native", 1, (NATIVE,)))
+    engine = cast("Engine", held)
+    request = BuildRequest(context=".", cwd=tmp_path)
+    plan, foresight = read_plan(request), Foresight(tmp_path / "home")
+    first = foresight.foresee(engine, request, plan)
+    foresight.explain(first, built(first))
+    fates = {}
+    for cache in ("docker", "docker other"):
+        held.cache = cache
+        fates[cache] = {step.fate for step in foresight.foresee(engine, request, plan).steps[1:]}
+    assert fates == {"docker": {"hit"}, "docker other": {"rebuild"}}
+
+
+def test_a_fault_of_the_model_costs_the_reasons_and_not_the_build(tmp_path: Path) -> None:
+    (tmp_path / "Dockerfile").write_text("FROM busybox\nWORKDIR /x\n")
+    engine = cast("Engine", Broken("docker", None))
+    request = BuildRequest(context=".", cwd=tmp_path)
+    plan, foresight = read_plan(request), Foresight(tmp_path / "home")
+    hunch = Hunch(foresight, engine, request, plan)
+    build = Build(id="1", engine="docker", plan=plan, outcome="built")
+    with pytest.warns(RuntimeWarning, match="a fault of its own: KeyError"):
+        assert hunch.after(build) == (build, ())
+    with pytest.warns(RuntimeWarning):
+        assert hunch.on(build) == build
+    foresight.close()
