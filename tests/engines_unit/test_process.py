@@ -276,9 +276,9 @@ class TestSpawn:
     def test_a_group_that_only_got_the_same_number_is_spared(self, family: Family) -> None:
         other = subprocess.Popen(family.argv(), start_new_session=True)
         until(family.complete)
-        guard.end(other.pid, guard.birth(other.pid) - 1)
+        guard.end([(other.pid, guard.birth(other.pid) - 1)])
         assert len(family.alive()) == 3
-        guard.end(other.pid, guard.birth(other.pid))
+        guard.end([(other.pid, guard.birth(other.pid))])
         other.wait()
         assert family.alive() == []
 
@@ -304,6 +304,45 @@ class TestWhenWeAreKilled:
         until(family.complete)
         parent.kill()
         parent.wait()
+        until(lambda: family.alive() == [])
+
+    def test_right_after_the_start(self, family: Family) -> None:
+        parent = self.start(
+            f"""
+            import os, signal
+            from pathlib import Path
+            from layerlab.engines import process, watchman
+            def add(self, child):
+                Path({str(family.folder)!r}, "started").write_text(str(child.pid))
+                os.kill(os.getpid(), signal.SIGKILL)
+            watchman.Watchman.add = add
+            process.run(["sleep", "60"])
+            """
+        )
+        assert parent.wait(20) == -signal.SIGKILL
+        pid = int((family.folder / "started").read_text())
+        until(lambda: not living(pid))
+
+    def test_in_the_middle_of_ending(self, family: Family) -> None:
+        """As an interrupt and then a restart of the kernel do: the first two have gone by then."""
+        parent = self.start(
+            f"""
+            import os, signal
+            from pathlib import Path
+            from layerlab.engines import guard, process
+            child = process.spawn({family.argv("3")!r}, log=Path({str(family.folder)!r}) / "log")
+            while not Path({str(family.folder)!r}, "3").exists():
+                pass
+            first = guard._family
+            def second(groups, known):
+                if not {{pid for pid, _ in first(groups, known)}} & {{child.pid}}:
+                    os.kill(os.getpid(), signal.SIGKILL)
+                return first(groups, known)
+            guard._family = second
+            child.end()
+            """
+        )
+        assert parent.wait(20) == -signal.SIGKILL
         until(lambda: family.alive() == [])
 
     def test_also_when_the_guard_was_replaced(self, family: Family) -> None:

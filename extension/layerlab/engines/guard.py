@@ -1,10 +1,11 @@
 """Ends process groups: a function for Layerlab, and a watchman for when Layerlab itself is killed.
 
 Run as a script (standard library only, so that it starts in a few milliseconds) it reads lines
-from its standard input: `+ GROUP BIRTH` when a process group was started, `- GROUP BIRTH` when it
-is over. The other end of that pipe is held by the Jupyter kernel; however that dies, the pipe
-closes, and the watchman ends every group that is left. Linux's death signal (`PR_SET_PDEATHSIG`)
-would not do: it reaches the CLI but not what the CLI has started, and comes when a thread ends.
+from its standard input: `+ PID BIRTH` when a process was started, or is about to be ended, and
+`- PID BIRTH` when it is over. The other end of that pipe is held by the Jupyter kernel; however
+that dies, the pipe closes, and the watchman ends all that are left, with their groups. Linux's
+death signal (`PR_SET_PDEATHSIG`) would not do: it reaches the CLI but not what the CLI has started,
+and comes when a thread ends.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import os
 import signal
 import sys
 import time
+from collections.abc import Callable, Collection
 
 GRACE = 2.0
 """Seconds between the polite signal and the one that cannot be refused."""
@@ -23,7 +25,7 @@ _POLL = 0.02
 _PROC = "/proc"
 _LINUX = sys.platform == "linux"
 
-_Process = tuple[int, int]
+Process = tuple[int, int]
 """Process id and birth; together they never name another process."""
 
 
@@ -33,38 +35,46 @@ def birth(pid: int) -> int:
     return int(fields[19]) if fields else 0
 
 
-def end(group: int, born: int, grace: float = GRACE) -> None:
-    """End a process group and all that descends from it; returns when none of them lives.
+def end(
+    roots: Collection[Process],
+    grace: float = GRACE,
+    note: Callable[[Collection[Process]], None] = lambda _family: None,
+) -> None:
+    """End processes, their groups and all that descends from them; returns when none lives.
 
     All get SIGTERM, and whoever lives after `grace` seconds gets SIGKILL; also descendants that
     made a group of their own, as a container's processes do.
 
     Args:
-        group: its id, which is that of the process that was started first.
-        born: the `birth` of that process, so that a group which only got the same id is spared.
+        roots: those that were started first; one that only got the same id is spared.
         grace: seconds.
+        note: is told who will be signalled, before each signal.
     """
-    if born and birth(group) not in (born, 0):
-        return
-    known = _family(group, set())
+    known = {(pid, born) for pid, born in roots if not born or birth(pid) in (born, 0)}
+    groups = {pid for pid, _ in known}
+    known = _family(groups, known)
     for number, patience in ((signal.SIGTERM, grace), (signal.SIGKILL, _AFTER_KILL)):
-        _signal_group(group, number)
+        note(known)
+        for group in groups:
+            _signal_group(group, number)
         for pid, _ in known:
             _signal(pid, number)
         deadline = time.monotonic() + patience
-        while known or _answers(group):
+        while known or _answer(groups):
             if time.monotonic() > deadline:
                 break
             time.sleep(_POLL)
-            known = _family(group, known)
+            known = _family(groups, known)
         else:
             return
 
 
-def _family(group: int, known: set[_Process]) -> set[_Process]:
-    """Living members of the group, their descendants, and those of `known` that still live."""
+def _family(groups: Collection[int], known: Collection[Process]) -> set[Process]:
+    """Living members of the groups, their descendants, and those of `known` that still live."""
     table = _processes()
-    found = {pid for pid, (_, pgrp, born) in table.items() if pgrp == group or (pid, born) in known}
+    found = {
+        pid for pid, (_, pgrp, born) in table.items() if pgrp in groups or (pid, born) in known
+    }
     size = -1
     while size != len(found):
         size = len(found)
@@ -93,9 +103,9 @@ def _stat(pid: int) -> list[bytes]:
         return []
 
 
-def _answers(group: int) -> bool:
+def _answer(groups: Collection[int]) -> bool:
     """Without /proc (macOS) the system must be asked; it counts zombies as alive."""
-    return not _LINUX and _signal_group(group, 0)
+    return not _LINUX and any(_signal_group(group, 0) for group in groups)
 
 
 def _signal_group(group: int, number: int) -> bool:
@@ -112,15 +122,14 @@ def _signal(pid: int, number: int) -> None:
 
 
 def _watch() -> None:
-    groups: set[_Process] = set()
+    roots: set[Process] = set()
     for line in sys.stdin:
-        sign, group, born = line.split()
+        sign, pid, born = line.split()
         if sign == "+":
-            groups.add((int(group), int(born)))
+            roots.add((int(pid), int(born)))
         else:
-            groups.discard((int(group), int(born)))
-    for group_and_birth in groups:
-        end(*group_and_birth)
+            roots.discard((int(pid), int(born)))
+    end(roots)
 
 
 if __name__ == "__main__":

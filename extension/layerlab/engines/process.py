@@ -157,10 +157,7 @@ class Child:
         return code if code >= 0 else 128 - code
 
     def end(self) -> None:
-        """End it and all that it started: SIGTERM, then SIGKILL; takes at most about 2 s.
-
-        An interrupt that comes meanwhile is held back until it is done.
-        """
+        """End it and all it started, within about 2 s; an interrupt is held back meanwhile."""
         _uninterrupted(self._end)
 
     def forget(self) -> None:
@@ -168,7 +165,7 @@ class Child:
         _watchman.remove(self)
 
     def _end(self) -> None:
-        guard.end(self.pid, self.birth)
+        _watchman.end(self)
         self.wait()
         _watchman.remove(self)
 
@@ -305,6 +302,7 @@ def _start(
     children: list[Child] = []
 
     def start() -> None:
+        _watchman.prepare()
         with _stdin(input) as stdin:
             command = _launch(
                 (program, *argv[1:]),
@@ -314,6 +312,7 @@ def _start(
                 _env=environment,
                 _cwd=None if cwd is None else str(cwd),
                 _new_group=True,
+                _preexec_fn=_watchman.announce,
             )
         children.append(Child(command))
         _watchman.add(children[0])

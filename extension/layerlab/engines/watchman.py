@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import signal
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Protocol
 
@@ -36,35 +38,68 @@ class Watchman:
         self._children: set[Child] = set()
         self._pipe: int | None = None
 
+    def prepare(self) -> None:
+        """A command is about to be started; the first one starts the guard too."""
+        with self._lock:
+            self._pipe = self._pipe or self._hire()
+
+    def announce(self) -> None:
+        """Tell the guard of this very process, which is about to become a command.
+
+        To be called in the child, as nothing else is quick enough: a kernel that is killed right
+        after it has started a command could not tell any more. Never raises.
+        """
+        assert self._pipe is not None
+        signal.signal(signal.SIGPIPE, signal.SIG_IGN)  # when somebody has ended the guard
+        with contextlib.suppress(OSError):
+            os.write(self._pipe, _lines("+", [(os.getpid(), guard.birth(os.getpid()))]))
+        signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+
     def add(self, child: Child) -> None:
-        """A command was started. The first one starts the guard too."""
+        """A command was started."""
         with self._lock:
             self._children.add(child)
-            self._tell(f"+ {child.pid} {child.birth}\n")
+            self._tell("+", [(child.pid, child.birth)])
 
     def remove(self, child: Child) -> None:
         """It is over; also when it was said before."""
         with self._lock:
             if child in self._children:
                 self._children.remove(child)
-                self._tell(f"- {child.pid} {child.birth}\n")
+                self._tell("-", [(child.pid, child.birth)])
+
+    def end(self, child: Child) -> None:
+        """End a command and all that it started.
+
+        The guard is told whom: if Layerlab is killed in the middle, with the first of them gone,
+        nobody could find the others.
+        """
+        noted: set[guard.Process] = set()
+
+        def note(family: Collection[guard.Process]) -> None:
+            noted.update(family)
+            with self._lock:
+                self._tell("+", family)
+
+        guard.end([(child.pid, child.birth)], note=note)
+        with self._lock:
+            self._tell("-", noted - {(child.pid, child.birth)})
 
     def end_all(self) -> None:
         """End whatever still runs."""
         for child in tuple(self._children):
             child.end()
 
-    def _tell(self, line: str) -> None:
-        if self._pipe is not None:
-            try:
-                os.write(self._pipe, line.encode())
-            except BrokenPipeError:  # somebody has ended the guard: take another
-                os.close(self._pipe)
-            else:
-                return
-        self._pipe = self._hire()
-        everyone = "".join(f"+ {child.pid} {child.birth}\n" for child in self._children)
-        os.write(self._pipe, everyone.encode())
+    def _tell(self, sign: str, processes: Collection[guard.Process]) -> None:
+        assert self._pipe is not None
+        lines = _lines(sign, processes)
+        try:
+            os.write(self._pipe, lines)
+        except BrokenPipeError:  # somebody has ended the guard: take another
+            os.close(self._pipe)
+            self._pipe = self._hire()
+            everyone = [(child.pid, child.birth) for child in self._children]
+            os.write(self._pipe, _lines("+", everyone) + lines)
 
     def _hire(self) -> int:
         reader, writer = os.pipe()
@@ -78,3 +113,8 @@ class Watchman:
             )
         os.close(reader)
         return writer
+
+
+def _lines(sign: str, processes: Collection[guard.Process]) -> bytes:
+    """As the guard reads them."""
+    return "".join(f"{sign} {pid} {birth}\n" for pid, birth in processes).encode()
