@@ -8,17 +8,24 @@ import shlex
 import subprocess
 import time
 
-from tests.engines import configuration, packages
+from tests.engines import configuration, foreign, gotools, packages
 from tests.engines.daemons import DAEMONS, forget_images_of_podman, remove_containers
 from tests.engines.layout import environment
 
 VERSIONS = {
     "docker": ("docker", "version", "--format", "{{.Server.Version}}"),
     "buildx": ("docker", "buildx", "version"),
+    "nerdctl": ("nerdctl", "--version"),
+    "buildkit": ("buildkitd", "--version"),
     "podman": ("podman", "--version"),
+    "buildah": ("buildah", "--version"),
     "skopeo": ("skopeo", "--version"),
 }
-WIPES = (("docker", "system", "prune", "--all", "--force"),)
+WIPES = (
+    ("docker", "system", "prune", "--all", "--force"),
+    ("nerdctl", "image", "prune", "--all", "--force"),
+    ("buildctl", "prune", "--all"),
+)
 
 
 def main() -> None:
@@ -33,6 +40,8 @@ def up() -> None:
     """Install what is missing, start what does not run, fill the registry's mirror."""
     begun = time.monotonic()
     packages.install(say)
+    gotools.install(say)
+    foreign.enable()
     configuration.write_all()
     for folder in configuration.folders():
         folder.mkdir(parents=True, exist_ok=True)

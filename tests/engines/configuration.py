@@ -9,6 +9,7 @@ import json
 from pathlib import Path
 
 from tests.engines.layout import (
+    BUILDKIT_SOCKET,
     CONTAINERD_SOCKET,
     DOCKER_CONFIG,
     DOCKER_PID,
@@ -32,6 +33,9 @@ def _files() -> dict[str, str]:
     return {
         "daemon.json": _docker(),
         "containerd.toml": _containerd(),
+        "buildkitd.toml": _buildkitd(),
+        "nerdctl.toml": _nerdctl(),
+        "hosts/docker.io/hosts.toml": _mirror(),
         "containers.conf": CONTAINERS,
         "registries.conf": _registries(),
         "storage.conf": _storage(),
@@ -73,6 +77,46 @@ address = "{CONTAINERD_SOCKET}"
 [plugins."io.containerd.gc.v1.scheduler"]
 deletion_threshold = 10000
 mutation_threshold = 10000
+"""
+
+
+def _buildkitd() -> str:
+    return f"""\
+root = "{STORE / "buildkit"}"
+
+[grpc]
+address = ["unix://{BUILDKIT_SOCKET}"]
+
+[worker.oci]
+enabled = false
+
+[worker.containerd]
+enabled = true
+address = "{CONTAINERD_SOCKET}"
+namespace = "default"
+
+[registry."docker.io"]
+mirrors = ["{REGISTRY}"]
+
+[registry."{REGISTRY}"]
+http = true
+"""
+
+
+def _nerdctl() -> str:
+    return f"""\
+address = "{CONTAINERD_SOCKET}"
+data_root = "{STORE / "nerdctl"}"
+hosts_dir = ["{ETC / "hosts"}"]
+cni_path = "/usr/lib/cni"
+cni_netconfpath = "{ETC / "cni"}"
+"""
+
+
+def _mirror() -> str:
+    return f"""\
+[host."http://{REGISTRY}"]
+capabilities = ["pull", "resolve"]
 """
 
 

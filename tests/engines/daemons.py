@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.engines.layout import (
+    BUILDKIT_SOCKET,
     CONTAINERD_SOCKET,
     DOCKER_PID,
     DOCKER_SOCKET,
@@ -113,6 +114,12 @@ DAEMONS = (
         (CONTAINERD_SOCKET, CONTAINERD_SOCKET.with_suffix(".sock.ttrpc")),
     ),
     Daemon(
+        "buildkitd",
+        ("buildkitd", "--config", str(ETC / "buildkitd.toml")),
+        ("buildctl", "debug", "workers"),
+        (BUILDKIT_SOCKET,),
+    ),
+    Daemon(
         "dockerd",
         ("dockerd", "--config-file", str(ETC / "daemon.json")),
         ("docker", "version"),
@@ -124,10 +131,11 @@ DAEMONS = (
 
 def remove_containers() -> None:
     """Kill what still runs in the engines: a container outlives its daemon."""
-    for cli in ("docker", "podman"):
+    for cli in ("docker", "nerdctl", "podman"):
         listed = _output((cli, "ps", "--all", "--quiet")).split()
         if listed:
             _quiet((cli, "rm", "--force", *listed))
+    _quiet(("buildah", "rm", "--all"))
 
 
 def forget_images_of_podman() -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 REGISTRY_PORT = 15000
 REGISTRY = f"127.0.0.1:{REGISTRY_PORT}"
-ENGINES = ("docker", "podman")
+ENGINES = ("docker", "nerdctl", "podman", "buildah")
 
 
 def _state() -> Path:
@@ -31,6 +31,7 @@ STORE = STATE / "store"
 DOCKER_SOCKET = RUN / "docker.sock"
 DOCKER_PID = RUN / "dockerd-own.pid"
 CONTAINERD_SOCKET = RUN / "containerd.sock"
+BUILDKIT_SOCKET = RUN / "buildkitd.sock"
 DOCKER_CONFIG = ETC / "docker"
 
 
@@ -42,6 +43,8 @@ def environment() -> dict[str, str]:
         "DOCKER_HOST": f"unix://{DOCKER_SOCKET}",
         "DOCKER_CONFIG": str(DOCKER_CONFIG),
         "CONTAINERD_ADDRESS": str(CONTAINERD_SOCKET),
+        "BUILDKIT_HOST": f"unix://{BUILDKIT_SOCKET}",
+        "NERDCTL_TOML": str(ETC / "nerdctl.toml"),
         "CONTAINERS_CONF": str(ETC / "containers.conf"),
         "CONTAINERS_REGISTRIES_CONF": str(ETC / "registries.conf"),
         "CONTAINERS_STORAGE_CONF": str(ETC / "storage.conf"),

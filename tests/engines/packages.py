@@ -1,4 +1,4 @@
-"""Getting the tools: Debian packages, some from the next Debian."""
+"""Getting the tools: Debian packages, some from the next Debian; `gotools` builds the rest."""
 
 from __future__ import annotations
 
@@ -15,6 +15,8 @@ from tests.engines.layout import DEBS, DOCKER_CONFIG, PREFIX, STATE
 Say = Callable[[str], None]
 
 SYSTEM = (
+    "binfmt-support",
+    "buildah",
     "chromium",
     "containernetworking-plugins",
     "docker-registry",
@@ -24,6 +26,7 @@ SYSTEM = (
     "iptables",
     "mmdebstrap",
     "podman",
+    "qemu-user-static",
     "runc",
     "skopeo",
 )

@@ -247,14 +247,14 @@ class CliEngine:
     ) -> str:
         """See `base.Engine`."""
         self._fetch(image, platform)
-        options = [*(["--rm"] if remove else []), *_option("--name", name)]
-        options += _option("--platform", platform)
+        options = [*(["--rm"] if remove else []), *option("--name", name)]
+        options += option("--platform", platform)
         return refusals.container_output(self.said((self.name, "run", *options, image, *args)))
 
     def _fetch(self, image: str, platform: str | None) -> None:
         """Pull an image that is not here, so that what a container prints stands alone."""
         if process.run((self.name, "image", "inspect", image), timeout=SHORT).exit_code != 0:
-            self.stdout("pull", "--quiet", *_option("--platform", platform), image, timeout=None)
+            self.stdout("pull", "--quiet", *option("--platform", platform), image, timeout=None)
 
     def serve(self, image: str, port: int, args: Sequence[str] = ()) -> Container:
         """See `base.Engine`."""
@@ -331,5 +331,6 @@ def version_of(words: str) -> tuple[int, int] | None:
     return None
 
 
-def _option(flag: str, value: str | None) -> list[str]:
+def option(flag: str, value: str | None) -> list[str]:
+    """The words of an option; none where it has no value."""
     return [] if value is None else [flag, value]

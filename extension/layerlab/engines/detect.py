@@ -8,15 +8,22 @@ from functools import partial
 
 from layerlab.engines import host
 from layerlab.engines.base import ENGINES, Engine, EngineName, EngineReport
+from layerlab.engines.buildah import BuildahEngine
 from layerlab.engines.cli import CliEngine
 from layerlab.engines.docker import DockerEngine
+from layerlab.engines.nerdctl import NerdctlEngine
 from layerlab.engines.podman import PodmanEngine
 from layerlab.errors import EngineUnavailableError
 
 VARIABLE = "LAYERLAB_ENGINE"
 """The environment variable that chooses an engine."""
 
-CLASSES: dict[EngineName, type[CliEngine]] = {"docker": DockerEngine, "podman": PodmanEngine}
+CLASSES: dict[EngineName, type[CliEngine]] = {
+    "docker": DockerEngine,
+    "nerdctl": NerdctlEngine,
+    "podman": PodmanEngine,
+    "buildah": BuildahEngine,
+}
 """Those of `ENGINES` that Layerlab can use; the others are not there yet."""
 
 

@@ -1,7 +1,7 @@
 """What the CLIs and the Docker API print as JSON, read into our own types. Pure.
 
-docker and podman describe images and containers with the same fields. Those that are not named
-here are ignored, so that a newer tool may say more.
+docker, nerdctl and podman describe images and containers with the same fields, Buildah has its own.
+Those that are not named here are ignored, so that a newer tool may say more.
 """
 
 from __future__ import annotations
@@ -28,9 +28,10 @@ class _Config(msgspec.Struct, rename="pascal"):
 
 
 class _RootFS(msgspec.Struct):
-    """Docker says `Layers`, OCI `diff_ids`."""
-
     layers: list[str] | None = msgspec.field(default=None, name="Layers")
+
+
+class _OciRootFS(msgspec.Struct):
     diff_ids: list[str] | None = None
 
 
@@ -143,10 +144,65 @@ class ManifestList(msgspec.Struct):
 
 
 class StoredImage(msgspec.Struct):
-    """An element of the index that containers/storage keeps, `DRIVER-images/images.json`."""
+    """An element of the index that containers/storage keeps, `DRIVER-images/images.json`.
+
+    `buildah images --json` lists the same fields.
+    """
 
     id: str
     names: list[str] | None = None
+
+
+class StoredLayer(msgspec.Struct, rename="kebab"):
+    """An element of containers/storage's `DRIVER-layers/layers.json`: the bytes of its tar."""
+
+    diff_digest: str = ""
+    diff_size: int = 0
+
+
+class WorkingContainer(msgspec.Struct):
+    """An element of `buildah containers --json`."""
+
+    id: str
+
+
+class _OciImage(msgspec.Struct):
+    """The OCI image configuration (image-spec `config.md`)."""
+
+    architecture: str = ""
+    os: str = "linux"
+    created: str | None = None
+    config: _Config | None = None
+    rootfs: _OciRootFS | None = None
+
+
+class InspectedByBuildah(msgspec.Struct):
+    """What `buildah inspect` prints, of an image and of a working container."""
+
+    oci: _OciImage = msgspec.field(name="OCIv1")
+    image_id: str = msgspec.field(name="FromImageID", default="")
+    image_name: str = msgspec.field(name="FromImage", default="")
+    container: str = msgspec.field(name="Container", default="")
+    container_id: str = msgspec.field(name="ContainerID", default="")
+    annotations: dict[str, str] | None = msgspec.field(name="ImageAnnotations", default=None)
+
+    @property
+    def layers(self) -> list[str]:
+        """The digests of its layers' tars."""
+        return (self.oci.rootfs.diff_ids if self.oci.rootfs else None) or []
+
+    def image(self, name: str, *, size: int = 0, architectures: Sequence[str] = ()) -> Image:
+        """As our own type, under one of its names; Buildah does not tell its size."""
+        return _image(
+            name=name,
+            id=self.image_id,
+            size=size,
+            architectures=tuple(architectures) or (self.oci.architecture,),
+            os=self.oci.os,
+            created=self.oci.created,
+            config=self.oci.config,
+            layers=self.layers,
+        )
 
 
 def _image(

@@ -149,6 +149,13 @@ def error(argv: Sequence[str], exit_code: int, output: str) -> CommandFailedErro
     )
 
 
+def misses_program(output: str, program: str) -> bool:
+    """Whether a container could not start for the lack of its program alone (runc, crun)."""
+    return (
+        re.search(rf"""["'`]{re.escape(program)}["'`]:? (?:executable )?file""", output) is not None
+    )
+
+
 def is_about_networks(output: str) -> bool:
     """Whether a container could not start because no network for it could be made."""
     return _NETWORK.search(output) is not None

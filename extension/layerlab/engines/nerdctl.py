@@ -1,0 +1,69 @@
+"""nerdctl: builds with BuildKit's buildkitd, keeps its images in containerd."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from functools import cached_property
+
+from layerlab.engines import emulation, process, records
+from layerlab.engines.argv import Dialect
+from layerlab.engines.base import BuildRequest, EngineName
+from layerlab.engines.cli import SHORT, CliEngine
+from layerlab.model.plan import Plan
+from layerlab.progress.base import Parser
+from layerlab.progress.rawjson import RawJsonParser
+
+_BUILDKIT = re.compile(r"^BuildKit:\s+\S+\s+(v\S+)", re.MULTILINE)
+"""A line of `buildctl debug info` (`cmd/buildctl/debug/info.go`)."""
+_PLATFORMS = re.compile(r"^Platforms:\s+(\S+)", re.MULTILINE)
+"""A line of `buildctl debug workers --verbose`, one for each worker."""
+
+
+class NerdctlEngine(CliEngine):
+    """See `base.Engine`."""
+
+    name: EngineName = "nerdctl"
+
+    @cached_property
+    def dialect(self) -> Dialect:
+        """What buildkitd builds is handed to containerd, always."""
+        return Dialect("nerdctl", loads=True)
+
+    @cached_property
+    def head(self) -> tuple[str, ...]:
+        """It hands the wish for rawjson on to buildctl, which has known it since 0.13."""
+        return ("nerdctl", "build", "--progress", "rawjson")
+
+    def parser(self, request: BuildRequest, plan: Plan) -> Parser:
+        """Of what buildctl prints."""
+        return RawJsonParser(plan, request.platforms)
+
+    def builder_words(self) -> str:
+        """See `CliEngine`."""
+        found = _BUILDKIT.search(_buildctl("info"))
+        return f"BuildKit {found[1]} (buildkitd)" if found else "BuildKit (buildkitd)"
+
+    def platforms(self) -> tuple[str, ...]:
+        """See `base.Engine`."""
+        names = ",".join(_PLATFORMS.findall(_buildctl("workers", "--verbose"))).split(",")
+        return emulation.without_variants((emulation.native(), *names))
+
+    def inspected_image(self, name: str) -> records.InspectedImage:
+        """See `CliEngine`; without `--platform` it looks for this machine's own image only."""
+        for architecture in self.architectures(name):
+            args = ("image", "inspect", "--platform", f"linux/{architecture}", name)
+            if found := self.read(list[records.InspectedImage], *args):
+                return found[0]
+        return super().inspected_image(name)
+
+    def architectures(self, name: str) -> Sequence[str]:
+        """See `CliEngine`: `images` has a line for each platform of a name."""
+        listed = self.lines("images", "--format", "{{.Platform}}", name)
+        return sorted({platform.split("/")[1] for platform in listed if "/" in platform})
+
+
+def _buildctl(*args: str) -> str:
+    """What `buildctl debug` says of the buildkitd that BUILDKIT_HOST, or the default, names."""
+    done = process.run(("buildctl", "debug", *args), timeout=SHORT)
+    return done.stdout.decode(errors="replace")
