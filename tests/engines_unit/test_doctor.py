@@ -69,6 +69,71 @@ BROKEN: list[tuple[EngineName, str, Host, str, str]] = [
         "cannot start containers",
         "default_ulimits",
     ),
+    (
+        "buildah",
+        "error running container: cgroups in hybrid mode not supported, drop all controllers",
+        LINUX,
+        "cannot start containers",
+        "install runc",
+    ),
+    (
+        "nerdctl",
+        (
+            'level=fatal msg="cannot access containerd socket "/run/containerd/containerd.sock": no '
+            'such file or directory"'
+        ),
+        LINUX,
+        "containerd is not running",
+        "sudo systemctl start containerd",
+    ),
+    (
+        "nerdctl",
+        (
+            'level=fatal msg="rootless containerd not running? (hint: use '
+            '`containerd-rootless-setuptool.sh install` to start rootless containerd)"'
+        ),
+        LINUX,
+        "you are not root",
+        "containerd-rootless-setuptool.sh install",
+    ),
+    (
+        "nerdctl",
+        "dial unix /run/containerd/containerd.sock: connect: permission denied",
+        LINUX,
+        "belongs to root",
+        "setuptool.sh install",
+    ),
+    (
+        "nerdctl",
+        (
+            'level=error msg="`buildctl` needs to be installed and `buildkitd` needs to be running"\n'
+            'level=fatal msg="no buildkit host is available, tried 2 candidates"'
+        ),
+        LINUX,
+        "buildkitd, is not running",
+        "sudo systemctl start buildkit",
+    ),
+    (
+        "nerdctl",
+        'exec: "buildctl": executable file not found in $PATH',
+        LINUX,
+        "program buildctl",
+        "nerdctl-full",
+    ),
+    (
+        "nerdctl",
+        "cannot access containerd socket: no such file",
+        Host("macos", rancher="moby"),
+        "moby mode",
+        "container-engine.name=containerd",
+    ),
+    (
+        "nerdctl",
+        "cannot access containerd socket: no such file",
+        Host("macos", rancher="containerd"),
+        "Rancher Desktop is not running",
+        "rdctl start",
+    ),
     ("docker", "docker: 'buildx' is not a docker command.", LINUX, "buildx", "docker-buildx"),
     ("docker", LOCAL, Host("macos"), "Docker Desktop is not running", "open -a Docker"),
     (
@@ -175,6 +240,11 @@ def test_a_broken_engine_is_explained(
         ("docker", Host("linux", rancher="moby"), "not on the PATH", ".rd/bin"),
         ("podman", LINUX, "podman is not installed", "apt-get install podman"),
         ("podman", Host("macos"), "podman is not installed", "brew install podman"),
+        ("nerdctl", Host("linux", rancher="moby"), "moby mode", "engine.name=containerd"),
+        ("nerdctl", Host("linux", rancher="containerd"), "not on the PATH", ".rd/bin"),
+        ("nerdctl", LINUX, "nerdctl is not installed", "nerdctl-full"),
+        ("buildah", LINUX, "buildah is not installed", "apt-get install buildah"),
+        ("buildah", Host("macos"), "buildah is not installed", "Linux only"),
     ],
 )
 def test_a_missing_engine_is_explained(

@@ -38,12 +38,20 @@ WSL_INSTALL = (
 )
 _INSTALL: dict[EngineName, str] = {
     "docker": "sudo apt-get install docker.io docker-buildx   (or docs.docker.com/get-docker)",
+    "nerdctl": "Rancher Desktop (rancherdesktop.io) brings it; on Linux also the package "
+    "nerdctl-full from github.com/containerd/nerdctl/releases",
     "podman": "sudo apt-get install podman   (or podman.io/docs/installation)",
+    "buildah": "sudo apt-get install buildah   (or buildah.io, Installation)",
 }
 _MACOS: dict[EngineName, str] = {
     "docker": "brew install --cask docker, then start Docker Desktop once.",
+    "nerdctl": "Install Rancher Desktop (rancherdesktop.io) and choose containerd in its settings.",
     "podman": "brew install podman && podman machine init && podman machine start",
+    "buildah": "Buildah exists for Linux only; podman builds with the same code: brew install podman",
 }
+_RANCHER_MODES: dict[EngineName, str] = {"docker": "moby", "nerdctl": "containerd"}
+"""What Rancher Desktop calls the engine that each CLI speaks to."""
+_RANCHER_STOPPED = Advice("Rancher Desktop is not running.", "Start it: rdctl start")
 _SUBIDS = (
     "sudo usermod --add-subuids 100000-165535 --add-subgids 100000-165535 {user} "
     "&& podman system migrate"
@@ -56,9 +64,9 @@ def missing(engine: EngineName, host: Host) -> Advice:
         return Advice("Layerlab does not run on Windows itself, but in its Linux.", WSL_INSTALL)
     if engine == "docker" and host.docker_desktop:
         return _desktop_without_cli(host)
-    if host.rancher and engine == "docker":
-        if host.rancher == "containerd":
-            return _rancher_mode(host)
+    if host.rancher and engine in _RANCHER_MODES:
+        if host.rancher != _RANCHER_MODES[engine]:
+            return _rancher_mode(engine, host)
         return Advice(
             f"Rancher Desktop is installed, but its {engine} is not on the PATH.",
             'Open a new terminal after this: export PATH="$HOME/.rd/bin:$PATH"',
@@ -93,10 +101,10 @@ def _desktop_without_cli(host: Host) -> Advice:
     )
 
 
-def _rancher_mode(host: Host) -> Advice:
+def _rancher_mode(engine: EngineName, host: Host) -> Advice:
     return Advice(
-        f"Rancher Desktop runs in {host.rancher} mode, which has no docker.",
-        "Change it: rdctl set --container-engine.name=moby",
+        f"Rancher Desktop runs in {host.rancher} mode, which has no {engine}.",
+        f"Change it: rdctl set --container-engine.name={_RANCHER_MODES[engine]}",
     )
 
 
@@ -107,8 +115,8 @@ def _docker_silent(host: Host, match: re.Match[str]) -> Advice:
         return _remote_silent(address, host)
     if ".rd/" in address or (host.rancher and not host.docker_desktop):
         if host.rancher == "containerd":
-            return _rancher_mode(host)
-        return Advice("Rancher Desktop is not running.", "Start it: rdctl start")
+            return _rancher_mode("docker", host)
+        return _RANCHER_STOPPED
     if ".colima" in address:
         return Advice("Colima is not running.", "Start it: colima start")
     if "podman" in address:
@@ -164,6 +172,44 @@ def _no_buildx(_host: Host, _match: re.Match[str]) -> Advice:
     )
 
 
+def _no_containerd(host: Host, _match: re.Match[str]) -> Advice:
+    """nerdctl: `pkg/clientutil/client.go`, `pkg/rootlessutil`."""
+    if host.rancher == "moby":
+        return _rancher_mode("nerdctl", host)
+    if host.rancher:
+        return _RANCHER_STOPPED
+    if "rootless" in _match[0]:
+        return Advice(
+            "containerd does not run for you: you are not root.",
+            "containerd-rootless-setuptool.sh install",
+        )
+    start = "sudo systemctl start containerd" if host.systemd else "sudo containerd &"
+    return Advice("nerdctl is installed, but containerd is not running.", start)
+
+
+def _no_buildkit(host: Host, match: re.Match[str]) -> Advice:
+    """nerdctl: `pkg/buildkitutil/buildkitutil.go`."""
+    if "executable file not found" in match[0]:
+        return Advice(
+            "nerdctl runs containers, but to build it needs the program buildctl, which is missing.",
+            "Install BuildKit: the package nerdctl-full has it, or "
+            "github.com/moby/buildkit/releases",
+        )
+    start = "sudo systemctl start buildkit" if host.systemd else "sudo buildkitd &"
+    return Advice(
+        "nerdctl runs containers, but its builder, buildkitd, is not running.",
+        f"{start}   (without root: containerd-rootless-setuptool.sh install-buildkit)",
+    )
+
+
+def _containerd_denied(_host: Host, _match: re.Match[str]) -> Advice:
+    return Advice(
+        "containerd runs, but you may not use it: its socket belongs to root.",
+        "Start Jupyter as root, or get a containerd of your own: "
+        "containerd-rootless-setuptool.sh install",
+    )
+
+
 def _no_subids(host: Host, _match: re.Match[str]) -> Advice:
     return Advice(
         "You have no range of user ids to give to containers (/etc/subuid and /etc/subgid).",
@@ -193,9 +239,14 @@ def _no_newuidmap(_host: Host, _match: re.Match[str]) -> Advice:
 
 
 def _no_limits(_host: Host, _match: re.Match[str]) -> Advice:
+    return Advice("It builds, but cannot start containers: it may not raise their limits.", LIMITS)
+
+
+def _cgroups(_host: Host, _match: re.Match[str]) -> Advice:
     return Advice(
-        "podman builds, but cannot start containers: it may not raise their limits here.",
-        LIMITS,
+        "It builds, but cannot start containers: crun does not know this kind of control groups.",
+        "sudo apt-get install runc, and put two lines into /etc/containers/containers.conf:\n"
+        '[engine]\nruntime = "runc"',
     )
 
 
@@ -207,7 +258,9 @@ def _disk_full(_host: Host, _match: re.Match[str]) -> Advice:
 
 
 _DOCKER: tuple[EngineName, ...] = ("docker",)
+_NERDCTL: tuple[EngineName, ...] = ("nerdctl",)
 _PODMAN: tuple[EngineName, ...] = ("podman",)
+_STORAGE: tuple[EngineName, ...] = ("podman", "buildah")
 
 _SYMPTOMS = (
     # /usr/bin/docker as Docker Desktop puts it into a distribution without integration
@@ -227,6 +280,23 @@ _SYMPTOMS = (
         r"|unknown command: docker buildx",
         _no_buildx,
     ),
+    _Symptom(
+        _NERDCTL,
+        r"(?i)permission denied[^\n]*containerd|containerd[^\n]*permission denied",
+        _containerd_denied,
+    ),
+    _Symptom(
+        _NERDCTL,
+        r"rootless containerd not running|cannot access containerd socket"
+        r"|containerd\.sock[^\n]*(?:no such file|connection refused)",
+        _no_containerd,
+    ),
+    _Symptom(
+        _NERDCTL,
+        r"[^\n]*buildctl[^\n]*executable file not found|no buildkit host is available"
+        r"|`buildctl` needs to be installed|buildkitd[^\n]*(?:no such file|connection refused)",
+        _no_buildkit,
+    ),
     # podman: cmd/podman/registry/remote.go, pkg/bindings/connection.go
     _Symptom(
         _PODMAN,
@@ -234,20 +304,24 @@ _SYMPTOMS = (
         _no_machine,
     ),
     # containers/storage: pkg/idtools/parser.go, pkg/unshare
-    _Symptom(_PODMAN, r"newuidmap[^\n]*(?:not found|no such file)", _no_newuidmap),
+    _Symptom(_STORAGE, r"newuidmap[^\n]*(?:not found|no such file)", _no_newuidmap),
     _Symptom(
-        _PODMAN,
+        _STORAGE,
         r"no sub[ug]id ranges found|insufficient [UG]IDs|[Cc]annot find [UG]ID/GID"
         r"|there might not be enough IDs available",
         _no_subids,
     ),
     _Symptom(
-        _PODMAN,
+        _STORAGE,
         r"cannot clone: |user namespaces are not enabled|cannot set up namespace"
         r"|unshare[^\n]*[Oo]peration not permitted",
         _no_user_namespaces,
     ),
     # runc: libcontainer/process_linux.go; crun: src/libcrun/linux.c
-    _Symptom(_PODMAN, r"(?i)setting rlimit|setrlimit", _no_limits),
-    _Symptom((*_DOCKER, *_PODMAN), r"no space left on device", _disk_full),
+    _Symptom(_STORAGE, r"(?i)setting rlimit|setrlimit", _no_limits),
+    # crun: src/libcrun/cgroup-utils.c
+    _Symptom(
+        _STORAGE, r"cgroups in hybrid mode not supported|invalid file system type on", _cgroups
+    ),
+    _Symptom((*_DOCKER, *_NERDCTL, *_STORAGE), r"no space left on device", _disk_full),
 )
