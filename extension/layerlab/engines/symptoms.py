@@ -45,9 +45,9 @@ _INSTALL: dict[EngineName, str] = {
 }
 _MACOS: dict[EngineName, str] = {
     "docker": "brew install --cask docker, then start Docker Desktop once.",
-    "nerdctl": "Install Rancher Desktop (rancherdesktop.io) and choose containerd in its settings.",
+    "nerdctl": "Install Rancher Desktop (rancherdesktop.io), choose containerd in its settings.",
     "podman": "brew install podman && podman machine init && podman machine start",
-    "buildah": "Buildah exists for Linux only; podman builds with the same code: brew install podman",
+    "buildah": "Buildah is for Linux only; podman builds with the same code: brew install podman",
 }
 _RANCHER_MODES: dict[EngineName, str] = {"docker": "moby", "nerdctl": "containerd"}
 """What Rancher Desktop calls the engine that each CLI speaks to."""
@@ -191,7 +191,7 @@ def _no_buildkit(host: Host, match: re.Match[str]) -> Advice:
     """nerdctl: `pkg/buildkitutil/buildkitutil.go`."""
     if "executable file not found" in match[0]:
         return Advice(
-            "nerdctl runs containers, but to build it needs the program buildctl, which is missing.",
+            "nerdctl runs containers, but to build it needs the program buildctl.",
             "Install BuildKit: the package nerdctl-full has it, or "
             "github.com/moby/buildkit/releases",
         )
