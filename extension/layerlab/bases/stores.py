@@ -11,11 +11,15 @@ from typing import Final, Protocol
 
 from layerlab.bases.contents import LABEL
 from layerlab.engines import process
-from layerlab.engines.base import Engine
+from layerlab.engines.base import Engine, EngineName
 from layerlab.errors import LayerlabError
 
 _PULL: Final = 1800.0
 _STATE: Final = f'{{{{.Os}}}}/{{{{.Architecture}}}} {{{{index .Config.Labels "{LABEL}"}}}}'
+
+_BUILDAH_STATE: Final = (
+    f'{{{{.OCIv1.OS}}}}/{{{{.OCIv1.Architecture}}}} {{{{index .OCIv1.Config.Labels "{LABEL}"}}}}'
+)
 
 
 class StoreError(Exception):
@@ -54,11 +58,13 @@ class Store(Protocol):
 
 def store_of(engine: Engine) -> Store:
     """The image store behind an engine."""
-    return PodmanStore(engine.name) if engine.name == "podman" else CliStore(engine.name)
+    return _STORES.get(engine.name, CliStore)(engine.name)
 
 
 class CliStore:
-    """Docker's, which keeps all platforms of an image under one name."""
+    """Docker's and nerdctl's, which keep all platforms of an image under one name."""
+
+    inspection: tuple[str, ...] = ("image", "inspect", "--format", _STATE)
 
     def __init__(self, engine: str) -> None:
         self.engine = engine
@@ -66,7 +72,7 @@ class CliStore:
     def find(self, name: str) -> Found | None:
         """See `Store`."""
         try:
-            words = self._run("image", "inspect", "--format", _STATE, name, timeout=30).split()
+            words = self._run(*self.inspection, name, timeout=30).split()
         except StoreError:
             return None
         return Found(tuple(words[:1]), "true" in words[1:])
@@ -90,6 +96,8 @@ class CliStore:
 
     def _keeps_all(self) -> bool:
         # Docker's older store has one platform per name: a second pull would replace the first.
+        if self.engine != "docker":
+            return True
         try:
             return "io.containerd" in self._run("info", "--format", "{{json .DriverStatus}}")
         except StoreError:
@@ -126,3 +134,12 @@ class PodmanStore(CliStore):
             for platform in platforms:
                 self._run("manifest", "add", name, f"containers-storage:{own[platform]}")
         return tuple(platforms)
+
+
+class BuildahStore(PodmanStore):
+    """The same store, looked at with other words."""
+
+    inspection = ("inspect", "--type", "image", "--format", _BUILDAH_STATE)
+
+
+_STORES: dict[EngineName, type[CliStore]] = {"podman": PodmanStore, "buildah": BuildahStore}

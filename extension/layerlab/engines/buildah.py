@@ -12,7 +12,7 @@ import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 import msgspec
 
@@ -24,6 +24,15 @@ from layerlab.engines.process import Child
 from layerlab.errors import CommandFailedError
 
 T = TypeVar("T")
+
+
+class Server(NamedTuple):
+    """A server that this process has started, and the file that it prints to."""
+
+    child: Child
+    log: Path
+    url: str
+
 
 _COMMAND = "layerlab.command"
 _EXIT_CODE = "layerlab.exit-code"
@@ -41,28 +50,26 @@ class BuildahEngine(ContainersStorageEngine):
     """See `base.Engine`."""
 
     name: EngineName = "buildah"
+    force_remove = ("rm",)
 
     @cached_property
-    def _servers(self) -> dict[str, tuple[Child, Path]]:
-        """The servers that this process has started: by container, with the file of their log."""
+    def _servers(self) -> dict[str, Server]:
+        """By the id of the container."""
         return {}
 
     def builder_words(self) -> str:
         """See `CliEngine`."""
-        return "itself"
+        return "Buildah"
 
     def start_trial(self, printed: str) -> str:
         """See `CliEngine`; that the program `-` is missed shows that all else was in order."""
         image = printed.rsplit(maxsplit=1)[-1]
         try:
-            container = self._create(image)
+            self.run(image, ["-"])
         except CommandFailedError as error:
-            # Taken away by another process that looks at the same time.
-            return "" if error.code == "no-such-image" else error.output
-        done = process.run(("buildah", "run", container, "--", "-"), timeout=SHORT)
-        self.stdout("rm", container)
-        said = done.output.decode(errors="replace")
-        return "" if refusals.misses_program(said, "-") else said
+            # The image may have been taken away by another process that looks at the same time.
+            return "" if error.code in ("no-such-program", "no-such-image") else error.output
+        return ""
 
     # Images.
 
@@ -122,6 +129,7 @@ class BuildahEngine(ContainersStorageEngine):
             state="running" if self._runs(id_) else "exited" if code else "created",
             exit_code=int(code) if code else None,
             command=notes.get(_COMMAND, ""),
+            url=self._servers[id_].url if id_ in self._servers else "",
         )
 
     def run(
@@ -135,11 +143,13 @@ class BuildahEngine(ContainersStorageEngine):
     ) -> str:
         """See `base.Engine`."""
         container = self._create(image, platform, name)
-        command = ("buildah", "run", container, "--", *self._command(container, args))
+        words = self._command(container, args)
+        command = ("buildah", "run", container, "--", *words)
         try:
             done = process.run(command)
             if not remove:
-                self._note(container, args, done.exit_code)
+                self._note(container, _COMMAND, shlex.join(words))
+                self._note(container, _EXIT_CODE, str(done.exit_code))
         finally:
             if remove:
                 self.stdout("rm", container)
@@ -158,12 +168,12 @@ class BuildahEngine(ContainersStorageEngine):
             chosen, moved = port, words
         with tempfile.NamedTemporaryFile(prefix="layerlab-log-", delete=False) as file:
             log = Path(file.name)
-        child = process.spawn(
-            ("buildah", "run", "--network", "host", container, "--", *moved), log=log
-        )
-        id_ = self._id(container)
-        self._servers[id_] = child, log
-        found = msgspec.structs.replace(self._container(id_), url=f"http://127.0.0.1:{chosen}")
+        self._note(container, _COMMAND, shlex.join(moved))
+        id_ = self._inspected("container", container).container_id
+        command = ("buildah", "run", "--network", "host", container, "--", *moved)
+        child = process.spawn(command, log=log)
+        self._servers[id_] = Server(child, log, f"http://127.0.0.1:{chosen}")
+        found = self._container(id_)
         try:
             serving.wait(found, lambda: child.alive, lambda: self.logs(found))
         except BaseException:
@@ -175,14 +185,13 @@ class BuildahEngine(ContainersStorageEngine):
         """See `base.Engine`; of the servers that this kernel has started."""
         if container.id not in self._servers:
             return ""
-        return self._servers[container.id][1].read_text(encoding="utf-8", errors="replace")
+        return self._servers[container.id].log.read_text(encoding="utf-8", errors="replace")
 
     def remove(self, container: Container) -> None:
         """See `base.Engine`."""
         if server := self._servers.pop(container.id, None):
-            child, log = server
-            child.end()
-            log.unlink(missing_ok=True)
+            server.child.end()
+            server.log.unlink(missing_ok=True)
         super().remove(container)
 
     def _create(self, image: str, platform: str | None = None, name: str | None = None) -> str:
@@ -196,16 +205,11 @@ class BuildahEngine(ContainersStorageEngine):
         about = self._inspected("container", container).image("")
         return (*about.entrypoint, *(args or about.command))
 
-    def _id(self, container: str) -> str:
-        return self._inspected("container", container).container_id
-
     def _runs(self, id_: str) -> bool:
-        return id_ in self._servers and self._servers[id_][0].alive
+        return id_ in self._servers and self._servers[id_].child.alive
 
-    def _note(self, container: str, args: Sequence[str], exit_code: int) -> None:
-        notes = {_COMMAND: shlex.join(self._command(container, args)), _EXIT_CODE: exit_code}
-        words = [w for key, value in notes.items() for w in ("--annotation", f"{key}={value}")]
-        self.stdout("config", *words, container)
+    def _note(self, container: str, key: str, value: str) -> None:
+        self.stdout("config", "--annotation", f"{key}={value}", container)
 
 
 def stored_sizes(root: Path) -> dict[str, int]:

@@ -9,7 +9,7 @@ from functools import cached_property
 from layerlab.engines import emulation, process, records
 from layerlab.engines.argv import Dialect
 from layerlab.engines.base import BuildRequest, EngineName
-from layerlab.engines.cli import SHORT, CliEngine
+from layerlab.engines.cli import SHORT, CliEngine, version_of
 from layerlab.model.plan import Plan
 from layerlab.progress.base import Parser
 from layerlab.progress.rawjson import RawJsonParser
@@ -42,7 +42,8 @@ class NerdctlEngine(CliEngine):
     def builder_words(self) -> str:
         """See `CliEngine`."""
         found = _BUILDKIT.search(_buildctl("info"))
-        return f"BuildKit {found[1]} (buildkitd)" if found else "BuildKit (buildkitd)"
+        version = found[1] if found and version_of(found[1]) else ""
+        return " ".join(filter(None, ("BuildKit", version, "(buildkitd)")))
 
     def platforms(self) -> tuple[str, ...]:
         """See `base.Engine`."""

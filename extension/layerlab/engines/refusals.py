@@ -34,7 +34,9 @@ class _Rule(msgspec.Struct, frozen=True):
 _RULES = (
     _Rule(
         "no-such-program",
-        r'exec: \\?"(?P<program>[^"\\]+)\\?": (?:executable file not found|stat .*no such file)',
+        # runc: libcontainer/standard_init_linux.go; crun: src/libcrun/linux.c
+        r'(?:exec: \\?"|executable file `)(?P<program>[^"`\\]+)'
+        r'(?:\\?": (?:executable file not found|stat .*no such file)|` not found)',
         "There is no program {program} in this image.",
         "An image has only what was put into it; one made from scratch has no shell either.",
     ),
@@ -146,13 +148,6 @@ def error(argv: Sequence[str], exit_code: int, output: str) -> CommandFailedErro
         code, message, hint = _other(exit_code, tail)
     return CommandFailedError(
         message, code=code, hint=hint, command=argv, exit_code=exit_code, output=tail
-    )
-
-
-def misses_program(output: str, program: str) -> bool:
-    """Whether a container could not start for the lack of its program alone (runc, crun)."""
-    return (
-        re.search(rf"""["'`]{re.escape(program)}["'`]:? (?:executable )?file""", output) is not None
     )
 
 
