@@ -1,13 +1,15 @@
-"""The colors application on its own, without any container."""
+"""The applications of the labs on their own, without any container."""
 
 import json
+import os
 import shutil
 import socket
 import subprocess
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from email.message import Message
 from pathlib import Path
 
@@ -64,16 +66,26 @@ def node_command(folder: Path) -> list[str]:
     return [tool("node"), str(context / "app.js")]
 
 
-@pytest.fixture(scope="module")
-def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
-    folder = tmp_path_factory.mktemp("node")
-    command = node_command(folder)
+def go_program(context: Path, folder: Path) -> Path:
+    """Compile as the lab's Dockerfile does; nothing may be downloaded."""
+    program = folder / "program"
+    subprocess.run(
+        [tool("go"), "build", "-trimpath", "-ldflags=-s -w", "-o", str(program), "."],
+        cwd=context,
+        env={**os.environ, "CGO_ENABLED": "0", "GOTOOLCHAIN": "local", "GOPROXY": "off"},
+        check=True,
+    )
+    return program
+
+
+@contextmanager
+def running(command: Sequence[str], folder: Path, environ: Mapping[str, str]) -> Iterator[App]:
     port = free_port()
     # Away from its sources: the page must travel with the program.
     process = subprocess.Popen(
         [*command, str(port)],
         cwd=folder,
-        env={"COLOR": 'tomato"<i>', "PATH": "/usr/bin:/bin"},
+        env={**environ, "PATH": "/usr/bin:/bin"},
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
@@ -84,6 +96,24 @@ def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
     finally:
         process.kill()
         process.wait()
+
+
+@pytest.fixture(scope="module")
+def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
+    folder = tmp_path_factory.mktemp("node")
+    with running(node_command(folder), folder, {"COLOR": 'tomato"<i>'}) as app:
+        yield app
+
+
+@pytest.fixture(scope="module")
+def hello_program(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return go_program(CONTEXTS / "02" / "hello", tmp_path_factory.mktemp("hello"))
+
+
+@pytest.fixture
+def hello(hello_program: Path, tmp_path: Path) -> Iterator[App]:
+    with running([str(hello_program)], tmp_path, {}) as app:
+        yield app
 
 
 def test_the_page_shows_the_facts_and_escapes_them(app: App) -> None:
@@ -146,3 +176,40 @@ def test_the_lock_file_pins_everything_and_names_no_registry() -> None:
     for package in installed.values():
         assert package["integrity"].startswith("sha512-")
         assert "resolved" not in package
+
+
+def test_hello_brings_its_page_with_it(hello: App) -> None:
+    status, headers, page = hello.get("/")
+    assert status == 200
+    assert headers["Content-Type"] == "text/html; charset=utf-8"
+    assert "<h1>" in page
+    assert "<p>Version 1.0</p>" in page
+    assert "{{" not in page
+
+
+def test_hello_tells_its_version_and_its_health_and_nothing_else(hello: App) -> None:
+    status, headers, text = hello.get("/text")
+    assert status == 200
+    assert headers["Content-Type"] == "text/plain; charset=utf-8"
+    assert text.splitlines()[0] == "version: 1.0"
+    assert hello.get("/health")[::2] == (200, "healthy\n")
+    assert [hello.get(page)[0] for page in ("/nope", "/text/", "/page.html")] == [404] * 3
+
+
+def test_hello_stops_at_once_when_told_to(hello: App) -> None:
+    hello.process.terminate()
+    assert hello.process.wait(timeout=3) == 0
+
+
+def test_hello_needs_no_library_of_the_system(hello_program: Path) -> None:
+    """An image from scratch has none, not even the loader."""
+    assert b"/ld-linux" not in hello_program.read_bytes()
+
+
+def test_where_says_for_which_platform_it_was_compiled(tmp_path: Path) -> None:
+    asked = subprocess.run(
+        [tool("go"), "env", "GOOS", "GOARCH"], capture_output=True, text=True, check=True
+    )
+    program = go_program(CONTEXTS / "03" / "where", tmp_path)
+    said = subprocess.run([str(program)], capture_output=True, text=True, check=True).stdout
+    assert said == f"I was compiled for {'/'.join(asked.stdout.split())}.\n"

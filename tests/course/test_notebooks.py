@@ -197,3 +197,26 @@ def test_the_dockerfile_of_lab_01_has_the_six_steps_in_the_classic_order() -> No
     text = (COURSE.lab("01").contexts[0] / "Dockerfile").read_text()
     steps = re.findall(r"(?m)^(FROM|WORKDIR|COPY|RUN|ADD)\b", text)
     assert steps == ["FROM", "WORKDIR", "COPY", "RUN", "COPY", "COPY"]
+
+
+def test_the_line_that_lab_02_edits_is_there_once() -> None:
+    app = (COURSE.lab("02").contexts[0] / "main.go").read_text()
+    assert app.splitlines().count('const appVersion = "1.0"') == 1
+    assert app.count("appVersion =") == 1
+
+
+def test_the_two_dockerfiles_of_lab_02_begin_alike() -> None:
+    """So the stage `build` of the second one comes from the cache."""
+    folder = COURSE.lab("02").contexts[0]
+    single, _, end = (folder / "Dockerfile.single").read_text().partition("CMD")
+    build, _, scratch = (folder / "Dockerfile").read_text().partition("\nFROM scratch")
+    assert end
+    assert scratch
+    assert build.replace(" AS build", "") == single
+
+
+def test_nothing_is_run_in_the_foreign_stage_of_lab_03() -> None:
+    text = (COURSE.lab("03").contexts[0] / "Dockerfile.cross").read_text()
+    native, foreign = text.split("FROM ")[1:]
+    assert native.startswith("--platform=$BUILDPLATFORM ")
+    assert "RUN" not in foreign
