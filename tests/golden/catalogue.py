@@ -109,6 +109,18 @@ TOOLS = (
         old=True,
     ),
     Tool(
+        "nerdctl",
+        ("nerdctl", "build", "--progress", "rawjson"),
+        "rawjson",
+        ("nerdctl", "--version"),
+    ),
+    Tool(
         "podman", ("podman", "build", "--layers", "--jobs", "1"), "buildah", ("podman", "--version")
+    ),
+    Tool(
+        "buildah",
+        ("buildah", "build", "--layers", "--jobs", "1"),
+        "buildah",
+        ("buildah", "--version"),
     ),
 )
