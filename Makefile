@@ -25,7 +25,7 @@ test: $(TESTS) ## check, then real engines, the labs on each, a real browser
 
 test-all: test ## the slow suites too; SUITE=agreement takes ENGINE=… and N=…
 	$(if $(filter agreement,$(or $(SUITE),agreement)),eval "$$($(BIN)/python -m tests.engines env)"; \
-	  $(BIN)/python -m tests.engines up && for engine in $(or $(ENGINE),docker podman); do \
+	  $(BIN)/python -m tests.engines up && for engine in $(or $(ENGINE),docker nerdctl podman buildah); do \
 	  $(BIN)/python -m tests.cache.agreement --engine $$engine --sequences $(or $(N),50) || exit 1; done; \
 	  $(BIN)/python -m tests.engines down)
 
