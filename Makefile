@@ -23,11 +23,8 @@ check: $(TESTS) ## lint, types, unit tests: no engine, no network
 test: $(TESTS) ## check, then real engines, the labs on each, a real browser
 	$(BIN)/python -m tests test
 
-test-all: test ## the slow suites too; SUITE=agreement takes ENGINE=… and N=…
-	$(if $(filter agreement,$(or $(SUITE),agreement)),eval "$$($(BIN)/python -m tests.engines env)"; \
-	  $(BIN)/python -m tests.engines up && for engine in $(or $(ENGINE),docker nerdctl podman buildah); do \
-	  $(BIN)/python -m tests.cache.agreement --engine $$engine --sequences $(or $(N),50) || exit 1; done; \
-	  $(BIN)/python -m tests.engines down)
+test-all: $(TESTS) ## the slow suites: all, or SUITE=agreement|bench|interrupts, and ENGINE=…
+	$(BIN)/python -m tests all $(if $(SUITE),--suite $(SUITE)) $(if $(ENGINE),--engine $(ENGINE))
 
 lint: $(TESTS) ## ruff and mypy, warnings are errors
 	$(BIN)/ruff check && $(BIN)/ruff format --check && $(BIN)/mypy

@@ -1,8 +1,9 @@
-"""`python -m tests check|test`: all parts of the tests, the seconds of each, one verdict.
+"""`python -m tests check|test|all`: all parts of the tests, the seconds of each, one verdict.
 
 `check` needs no engine and no network. `test` is `check`, then the real engines, Jupyter and
-Chromium. As root on Debian it installs and starts CI's own engines, and stops them at the end;
-elsewhere it uses those that are there.
+Chromium. `all` runs the slow suites, or the one that is named, on each engine or on one. As root on
+Debian it installs and starts CI's own engines, and stops them at the end; elsewhere it uses those
+that are there.
 """
 
 from __future__ import annotations
@@ -13,10 +14,12 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from itertools import product
 from pathlib import Path
 
-from tests.engines.layout import REGISTRY, environment
+from tests.engines import layout
 
 ROOT = Path(__file__).parents[1]
 BIN = Path(sys.executable).parent
@@ -28,7 +31,13 @@ CHECKS = {
     "unit tests": (*PYTEST, "-n", "2", "-m", "not live and not browser and not network"),
 }
 ENGINES = (sys.executable, "-m", "tests.engines")
-FILL = (str(BIN / "layerlab"), "bases", "ensure", "--registry", REGISTRY)
+SUITES: dict[str, tuple[str, ...]] = {
+    "agreement": ("tests.cache.agreement", "--sequences", "50"),
+    "bench": ("tests.bench",),
+    "interrupts": ("tests.slow.interrupts",),
+}
+"""The slow suites: a module and its arguments, to which the engine is added."""
+FILL = (str(BIN / "layerlab"), "bases", "ensure", "--registry", layout.REGISTRY)
 
 
 class Parts:
@@ -57,29 +66,42 @@ class Parts:
 def main() -> int:
     """Run what the argument names."""
     parser = argparse.ArgumentParser(prog="python -m tests", description=__doc__)
-    parser.add_argument("tier", choices=("check", "test"))
-    tier = parser.parse_args().tier
+    parser.add_argument("tier", choices=("check", "test", "all"))
+    parser.add_argument("--suite", choices=sorted(SUITES), help="of `all`: this one alone")
+    parser.add_argument("--engine", choices=layout.ENGINES, help="of `all`: this one alone")
+    chosen = parser.parse_args()
     parts = Parts()
+    if chosen.tier == "all":
+        suites = [chosen.suite] if chosen.suite else sorted(SUITES)
+        engines = [chosen.engine] if chosen.engine else layout.ENGINES
+        with _engines(parts) as environ:
+            for suite, engine in product(suites, engines):
+                argv = (sys.executable, "-m", *SUITES[suite], "--engine", engine)
+                parts.run(f"{suite} on {engine}", argv, environ)
+        return parts.verdict()
     for name, argv in CHECKS.items():
         parts.run(name, argv, os.environ)
-    if tier == "test":
-        _live(parts)
+    if chosen.tier == "test":
+        with _engines(parts) as environ:
+            parts.run("JavaScript", (*PYTEST, "-m", "network"), environ)
+            parts.run("engines, labs, Chromium", (*PYTEST, "-m", "live or browser"), environ)
     return parts.verdict()
 
 
-def _live(parts: Parts) -> None:
+@contextmanager
+def _engines(parts: Parts) -> Iterator[Mapping[str, str]]:
+    """The environment of running engines: CI's own as root on Debian, else those of the machine."""
     environ = dict(os.environ)
     own = os.geteuid() == 0 and shutil.which("apt-get") is not None
     if own:
-        environ |= environment()
+        environ |= layout.environment()
     try:
         if own and not (
             parts.run("engines up", (*ENGINES, "up"), environ)
             and parts.run("stand-in base images", FILL, environ)
         ):
-            return
-        parts.run("JavaScript", (*PYTEST, "-m", "network"), environ)
-        parts.run("engines, labs, Chromium", (*PYTEST, "-m", "live or browser"), environ)
+            sys.exit(parts.verdict())
+        yield environ
     finally:
         if own:
             parts.run("engines down", (*ENGINES, "down"), environ)
