@@ -23,7 +23,7 @@ check: $(TESTS) ## lint, types, unit tests: no engine, no network
 test: $(TESTS) ## check, then real engines, the labs on each, a real browser
 	$(BIN)/python -m tests test
 
-test-all: $(TESTS) ## the slow suites: all, or SUITE=agreement|bench|interrupts, and ENGINE=…
+test-all: $(TESTS) ## the slow suites: all, or SUITE=agreement|bench|interrupts|generations, and ENGINE=…
 	$(BIN)/python -m tests all $(if $(SUITE),--suite $(SUITE)) $(if $(ENGINE),--engine $(ENGINE))
 
 lint: $(TESTS) ## ruff and mypy, warnings are errors

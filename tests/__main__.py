@@ -37,6 +37,8 @@ SUITES: dict[str, tuple[str, ...]] = {
     "interrupts": ("tests.slow.interrupts",),
 }
 """The slow suites: a module and its arguments, to which the engine is added."""
+GENERATIONS = "generations"
+"""One more suite: the live tests with older and with newer engines, and what these differ in."""
 FILL = (str(BIN / "layerlab"), "bases", "ensure", "--registry", layout.REGISTRY)
 
 
@@ -66,18 +68,17 @@ class Parts:
 def main() -> int:
     """Run what the argument names."""
     parser = argparse.ArgumentParser(prog="python -m tests", description=__doc__)
-    parser.add_argument("tier", choices=("check", "test", "all"))
-    parser.add_argument("--suite", choices=sorted(SUITES), help="of `all`: this one alone")
+    parser.add_argument("tier", choices=("check", "test", "live", "all"))
+    parser.add_argument("--suite", choices=(*SUITES, GENERATIONS), help="of `all`: this one alone")
     parser.add_argument("--engine", choices=layout.ENGINES, help="of `all`: this one alone")
     chosen = parser.parse_args()
     parts = Parts()
     if chosen.tier == "all":
-        suites = [chosen.suite] if chosen.suite else sorted(SUITES)
-        engines = [chosen.engine] if chosen.engine else layout.ENGINES
+        _slow(parts, chosen.suite, chosen.engine)
+        return parts.verdict()
+    if chosen.tier == "live":
         with _engines(parts) as environ:
-            for suite, engine in product(suites, engines):
-                argv = (sys.executable, "-m", *SUITES[suite], "--engine", engine)
-                parts.run(f"{suite} on {engine}", argv, environ)
+            parts.run("live tests", (*PYTEST, "-m", "live", "tests/live"), environ)
         return parts.verdict()
     for name, argv in CHECKS.items():
         parts.run(name, argv, os.environ)
@@ -86,6 +87,22 @@ def main() -> int:
             parts.run("JavaScript", (*PYTEST, "-m", "network"), environ)
             parts.run("engines, labs, Chromium", (*PYTEST, "-m", "live or browser"), environ)
     return parts.verdict()
+
+
+def _slow(parts: Parts, suite: str | None, engine: str | None) -> None:
+    suites = [suite] if suite in SUITES else [] if suite else list(SUITES)
+    if suites:
+        with _engines(parts) as environ:
+            for name, one in product(suites, [engine] if engine else layout.ENGINES):
+                argv = (sys.executable, "-m", *SUITES[name], "--engine", one)
+                parts.run(f"{name} on {one}", argv, environ)
+    if suite in (None, GENERATIONS):
+        for generation in ("old", "new"):
+            environ = {**os.environ, "LAYERLAB_ENGINES_GENERATION": generation}
+            argv = (sys.executable, "-m", "tests", "live")
+            parts.run(f"live tests, {generation} engines", argv, environ)
+        argv = (sys.executable, "-m", "tests.golden.differences")
+        parts.run("what the generations differ in", argv, os.environ)
 
 
 @contextmanager

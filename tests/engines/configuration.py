@@ -15,9 +15,12 @@ from tests.engines.layout import (
     DOCKER_PID,
     DOCKER_SOCKET,
     ETC,
+    GENERATION,
+    PREFIX,
     REGISTRY,
     RUN,
     STORE,
+    UNSTABLE,
 )
 
 
@@ -36,7 +39,7 @@ def _files() -> dict[str, str]:
         "buildkitd.toml": _buildkitd(),
         "nerdctl.toml": _nerdctl(),
         "hosts/docker.io/hosts.toml": _mirror(),
-        "containers.conf": CONTAINERS,
+        "containers.conf": CONTAINERS if GENERATION == "old" else CONTAINERS + _helpers(),
         "registries.conf": _registries(),
         "storage.conf": _storage(),
         "registry.yml": _registry(),
@@ -122,13 +125,20 @@ capabilities = ["pull", "resolve"]
 
 # crun refuses this kind of machine's hybrid cgroup mount, and there is no systemd to ask.
 CONTAINERS = """\
+[containers]
+default_ulimits = ["nofile=1024:1024", "nproc=1024:1024"]
+
 [engine]
 runtime = "runc"
 cgroup_manager = "cgroupfs"
 events_logger = "file"
+"""
 
-[containers]
-default_ulimits = ["nofile=1024:1024", "nproc=1024:1024"]
+
+def _helpers() -> str:
+    return f"""\
+conmon_path = ["{PREFIX / "usr/bin/conmon"}"]
+helper_binaries_dir = ["{UNSTABLE / "usr/lib/podman"}"]
 """
 
 

@@ -10,18 +10,24 @@ REGISTRY = f"127.0.0.1:{REGISTRY_PORT}"
 ENGINES = ("docker", "nerdctl", "podman", "buildah")
 
 
+GENERATION = os.environ.get("LAYERLAB_ENGINES_GENERATION", "old")
+"""`old`: what Debian 12 and 13 have. `new`: what Debian unstable has."""
+
+
 def _state() -> Path:
     if named := os.environ.get("LAYERLAB_ENGINES_DIR"):
         return Path(named)
     cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(cache) / "layerlab" / "engines"
+    return Path(cache) / "layerlab" / ("engines" if GENERATION == "old" else "engines-new")
 
 
 STATE = _state()
 """Outlives a run: what was downloaded and built, and the engines' stores."""
 DEBS = STATE / "debs"
 PREFIX = STATE / "prefix"
-"""Packages of the next Debian, unpacked beside the system's own."""
+"""Packages of a newer Debian, unpacked beside the system's own."""
+UNSTABLE = STATE / "unstable"
+"""Of the new generation: a folder with the libraries that podman and Buildah need."""
 ETC = STATE / "etc"
 RUN = STATE / "run"
 """Sockets and pid files. Short, as a socket's path may have 107 bytes."""
@@ -48,6 +54,8 @@ def environment() -> dict[str, str]:
         "CONTAINERS_CONF": str(ETC / "containers.conf"),
         "CONTAINERS_REGISTRIES_CONF": str(ETC / "registries.conf"),
         "CONTAINERS_STORAGE_CONF": str(ETC / "storage.conf"),
+        # Newer ones warn about version 1 at each call; it is what this kind of machine has.
+        "PODMAN_IGNORE_CGROUPSV1_WARNING": "1",
         "LAYERLAB_TEST_REGISTRY": REGISTRY,
         "LAYERLAB_REQUIRE_ENGINES": ",".join(ENGINES),
     }

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from tests.engines.layout import DEBS, DOCKER_CONFIG, PREFIX, STATE
+from tests.engines.layout import DEBS, DOCKER_CONFIG, GENERATION, PREFIX, STATE, UNSTABLE
 
 Say = Callable[[str], None]
 
@@ -25,6 +25,7 @@ SYSTEM = (
     "fonts-noto-core",
     "iptables",
     "mmdebstrap",
+    *(["patchelf"] if GENERATION == "new" else []),
     "podman",
     "qemu-user-static",
     "runc",
@@ -32,9 +33,12 @@ SYSTEM = (
 )
 """From the machine's own Debian 12."""
 
-NEXT_SUITE = "trixie"
+NEXT_SUITE = "trixie" if GENERATION == "old" else "sid"
 NEXT = ("containerd", "docker-buildx", "docker-cli", "docker.io")
-"""From Debian 13: they need only a libc that Debian 12 has. Docker 20.10 is too old for rawjson."""
+"""From a newer Debian: they need only a libc that Debian 12 has. Its Docker 20.10 is too old for
+rawjson."""
+PODMAN = ("podman", "buildah", "conmon", "netavark", "catatonit")
+"""From Debian unstable, for the new generation."""
 
 
 def install(say: Say) -> None:
@@ -46,6 +50,8 @@ def install(say: Say) -> None:
         )
     _system(say)
     _next_debian(say)
+    if GENERATION == "new":
+        _podman(say)
 
 
 def run(argv: Sequence[str], **more: object) -> str:
@@ -88,6 +94,29 @@ def _next_debian(say: Say) -> None:
     plugins = DOCKER_CONFIG / "cli-plugins"
     plugins.mkdir(parents=True, exist_ok=True)
     shutil.copy2(PREFIX / "usr/libexec/docker/cli-plugins/docker-buildx", plugins)
+
+
+def _podman(say: Say) -> None:
+    """podman and Buildah of Debian unstable, with the libraries that they need.
+
+    Their libc is newer than the system's, and podman runs itself again: so each program gets its
+    own interpreter and library path, a wrapper would not do.
+    """
+    programs = PREFIX / "usr" / "bin"
+    if (programs / "conmon").exists():
+        return
+    say(f"unpacking {' '.join(PODMAN)} of Debian {NEXT_SUITE}")
+    shutil.rmtree(UNSTABLE, ignore_errors=True)
+    valid = ("--aptopt", 'Acquire::Check-Valid-Until "false"')
+    include = f"--include={','.join(PODMAN)}"
+    run(["mmdebstrap", "--quiet", "--variant=extract", *valid, include, "sid", str(UNSTABLE)])
+    interpreter = UNSTABLE / "usr/lib64/ld-linux-x86-64.so.2"
+    libraries = UNSTABLE / "usr/lib/x86_64-linux-gnu"
+    own = ("--set-interpreter", str(interpreter), "--force-rpath", "--set-rpath", str(libraries))
+    for name in ("podman", "buildah", "conmon"):
+        patched = shutil.copy2(UNSTABLE / "usr/bin" / name, programs / f"{name}.part")
+        run(["patchelf", *own, str(patched)])
+        Path(patched).rename(programs / name)
 
 
 def _mirror() -> str:
