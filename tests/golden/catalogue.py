@@ -20,6 +20,7 @@ class Case:
         before: builds that run first and are not recorded: tag and context of each.
         edit: a file, a text in it and what replaces that, after `before`.
         interrupt: the build is interrupted as soon as its RUN has printed "begun".
+        kill: the daemon that builds is killed then.
         tag: what the image is called.
         platforms: target platforms.
         only: the format of the tools for which the case means something; all when None.
@@ -31,6 +32,7 @@ class Case:
     before: tuple[tuple[str, str], ...] = ()
     edit: tuple[str, str, str] | None = None
     interrupt: bool = False
+    kill: bool = False
     tag: str = "golden:1"
     platforms: tuple[str, ...] = ()
     only: Format | None = None
@@ -55,6 +57,7 @@ CASES = (
     Case("manifest-clash", "platforms", platforms=BOTH, before=ITSELF, only="buildah"),
     Case("pull", "pull"),
     Case("cancelled", "slow", interrupt=True),
+    Case("daemon-killed", "slow", kill=True, only="rawjson"),
     Case("output", "output"),
     Case("label", options=("--label", "added=yes")),
     Case("onbuild", "onbuild", before=(("golden-onbuild:1", "onbuild-base"),)),
@@ -69,13 +72,17 @@ CASES = (
 
 @dataclass(frozen=True)
 class Tool:
-    """One command line and the format that it prints. `old`: see `old_docker.py`."""
+    """One command line, the format that it prints, and what builds for it, if that is a daemon.
+
+    `old`: see `old_docker.py`.
+    """
 
     name: str
     argv: tuple[str, ...]
     format: Format
     version: tuple[str, ...]
     old: bool = False
+    daemon: str = ""
 
     def command(
         self, tag: str, context: str, options: tuple[str, ...], *platforms: str
@@ -99,6 +106,7 @@ TOOLS = (
         ("docker", "buildx", "build", "--progress", "rawjson"),
         "rawjson",
         _DOCKER_VERSION,
+        daemon="dockerd",
     ),
     Tool("docker-plain", ("docker", "build", "--progress", "plain"), "plain", _DOCKER_VERSION),
     Tool(
@@ -113,6 +121,7 @@ TOOLS = (
         ("nerdctl", "build", "--progress", "rawjson"),
         "rawjson",
         ("nerdctl", "--version"),
+        daemon="buildkitd",
     ),
     Tool(
         "podman", ("podman", "build", "--layers", "--jobs", "1"), "buildah", ("podman", "--version")

@@ -15,13 +15,15 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
 from pathlib import Path
 
 from layerlab.progress.base import Stream
+from tests.engines.daemons import DAEMONS, Daemon
 from tests.golden.catalogue import CASES, NONCE, TOOLS, Case, Tool
 from tests.golden.images import push
 from tests.golden.old_docker import old_docker
@@ -75,7 +77,9 @@ def record(tool: Tool, case: Case, env: dict[str, str]) -> None:
             path.write_text(path.read_text().replace(old, new))
         argv = tool.command(case.tag.replace(NONCE, nonce), CONTEXT, case.options, *case.platforms)
         begun = time.time()
-        chunks, exit_code = run(argv, folder, env, BEGUN[tool.format] if case.interrupt else None)
+        chunks, exit_code = run(argv, folder, env, _watched(tool, case))
+        if case.kill:
+            subprocess.run([sys.executable, "-m", "tests.engines", "up"], check=True)
         dockerfile = (folder / CONTEXT / "Dockerfile").read_bytes()
     if case.platforms and tool.format == "buildah":
         # These let a name stand for the image of the platform that was built last.
@@ -104,6 +108,22 @@ def record(tool: Tool, case: Case, env: dict[str, str]) -> None:
     print(f"{recording.name}: exit code {exit_code}, {len(chunks)} chunks", flush=True)
 
 
+def _watched(tool: Tool, case: Case) -> tuple[re.Pattern[bytes], Callable[[int], None]] | None:
+    """What is waited for in the output, and what is done then to a running build."""
+    if case.interrupt:
+        return BEGUN[tool.format], lambda group: os.killpg(group, signal.SIGINT)
+    if case.kill:
+        (daemon,) = (one for one in DAEMONS if one.name == tool.daemon)
+        return BEGUN[tool.format], lambda _group: _kill(daemon)
+    return None
+
+
+def _kill(daemon: Daemon) -> None:
+    pid = daemon.pid()
+    assert pid, f"{daemon.name} does not run"
+    os.kill(pid, signal.SIGKILL)
+
+
 def stage(folder: Path, context: str, nonce: str) -> None:
     """Lay a context out, the nonce filled in."""
     target = folder / CONTEXT
@@ -115,9 +135,12 @@ def stage(folder: Path, context: str, nonce: str) -> None:
 
 
 def run(
-    argv: Sequence[str], cwd: Path, env: dict[str, str], interrupt: re.Pattern[bytes] | None
+    argv: Sequence[str],
+    cwd: Path,
+    env: dict[str, str],
+    watched: tuple[re.Pattern[bytes], Callable[[int], None]] | None,
 ) -> tuple[list[Chunk], int]:
-    """Run to the end, reading both streams as they come; interrupt when the pattern was printed."""
+    """Run to the end, reading both streams as they come; act when the pattern was printed."""
     begun, chunks, seen = time.monotonic(), list[Chunk](), b""
     process = subprocess.Popen(
         argv,
@@ -130,11 +153,12 @@ def run(
     )
     for stream, data in _read(process):
         chunks.append(Chunk(time.monotonic() - begun, stream, data))
-        if interrupt:
+        if watched:
             seen += data
-            if interrupt.search(seen):
-                interrupt = None
-                os.killpg(process.pid, signal.SIGINT)
+            pattern, act = watched
+            if pattern.search(seen):
+                watched = None
+                act(process.pid)
     return chunks, process.wait(PATIENCE)
 
 
