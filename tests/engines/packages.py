@@ -25,7 +25,7 @@ SYSTEM = (
     "fonts-noto-core",
     "iptables",
     "mmdebstrap",
-    *(["patchelf"] if GENERATION == "new" else []),
+    *(["nftables", "patchelf"] if GENERATION == "new" else []),
     "podman",
     "qemu-user-static",
     "runc",
@@ -113,6 +113,7 @@ def _podman(say: Say) -> None:
     interpreter = UNSTABLE / "usr/lib64/ld-linux-x86-64.so.2"
     libraries = UNSTABLE / "usr/lib/x86_64-linux-gnu"
     own = ("--set-interpreter", str(interpreter), "--force-rpath", "--set-rpath", str(libraries))
+    run(["patchelf", *own, str(UNSTABLE / "usr/lib/podman/netavark")])
     for name in ("podman", "buildah", "conmon"):
         patched = shutil.copy2(UNSTABLE / "usr/bin" / name, programs / f"{name}.part")
         run(["patchelf", *own, str(patched)])

@@ -9,7 +9,7 @@ import os
 import tarfile
 import urllib.request
 
-LAYER = 48_000_000
+LAYER = 150_000_000
 """Bytes of one layer."""
 LAYERS = 2
 

@@ -24,6 +24,7 @@ from pathlib import Path
 
 from layerlab.progress.base import Stream
 from tests.engines.daemons import DAEMONS, Daemon
+from tests.engines.layout import RUN
 from tests.golden.catalogue import CASES, NONCE, TOOLS, Case, Tool
 from tests.golden.images import push
 from tests.golden.old_docker import old_docker
@@ -183,7 +184,7 @@ def neutral(data: bytes, folder: str) -> bytes:
     Raises:
         ValueError: something else of this machine is left.
     """
-    data = data.replace(folder.encode(), b"/tmp/golden")
+    data = data.replace(folder.encode(), b"/tmp/golden").replace(bytes(RUN), b"/run")
     data = data.replace(os.environ["LAYERLAB_TEST_REGISTRY"].encode(), REGISTRY.encode())
     configuration = os.environ["CONTAINERS_REGISTRIES_CONF"]
     data = data.replace(configuration.encode(), b"/etc/containers/registries.conf")

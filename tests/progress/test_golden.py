@@ -73,6 +73,7 @@ STATES = {
     "no-image": "f-",
     "no-tag": "f-",
     "cancelled": "*!-",
+    "daemon-killed": "*!-",
     "output": "*xx",
     "warning": "*x",
     "onbuild": "*xx",
@@ -125,6 +126,8 @@ def _unsaid(build: Build, step: Step) -> set[str]:
     """What may be claimed of a step that the tool did not mention."""
     if step.kind == "from" and step.n is None:
         return {"executed", "not reached"}  # FROM scratch: nothing to do, nothing to reuse
+    if build.failure and build.failure.code == "daemon-gone":
+        return {"not reached"} if step.started is None else {"cancelled"}
     if build.failure and build.failure.step == step.id:
         return {"failed"}  # its base image was not even found
     # Another step with the same content stood for it.

@@ -145,7 +145,8 @@ class BuildahParser:
                 self._held.append(line)
                 continue
             yield from self._release(at)
-            meaning = self._line(line.removesuffix("\n"), stream, at, first=not plain)
+            first = not (plain and self._current and self._current.may_print(stream))
+            meaning = self._line(line.removesuffix("\n"), stream, at, first=first)
             if meaning is None:
                 plain.append(line)
                 continue
@@ -182,7 +183,7 @@ class BuildahParser:
         """What a line means, None when it is nothing but output.
 
         It takes effect when the events are taken, after the output before it has gone out; `first`
-        says that there is none.
+        says that none of that is the current step's.
         """
         if stream == "stderr":
             return self._stderr(line, at)
