@@ -139,6 +139,12 @@ def _helpers() -> str:
     return f"""\
 conmon_path = ["{PREFIX / "usr/bin/conmon"}"]
 helper_binaries_dir = ["{UNSTABLE / "usr/lib/podman"}"]
+
+[network]
+# Another one than the older podman's, whose bridge stays.
+default_subnet = "10.87.0.0/16"
+# Docker drops what is forwarded, unless a rule beside its own lets it pass.
+firewall_driver = "iptables"
 """
 
 
