@@ -28,7 +28,7 @@ COPY file .
 RUN sleep 0.5; echo {mark}; sleep 0.5
 RUN sleep 613 & sleep 613; echo {mark}
 """
-LONGEST = 4.0
+LONGEST = 2.5
 """Seconds after which the interrupt comes at the latest; the last step is reached before."""
 SETTLING = 5.0
 """Seconds within which everything must be gone: an engine may tidy up behind its CLI."""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from functools import cached_property
 from typing import TypeVar
 
@@ -122,19 +123,30 @@ class CliEngine:
         command = self.build_command(request)
         parser = self.parser(request, plan)
         code: int | None = None
-        cancelled = False
-        yield from parser.feed(b"", "stdout", clock())  # the steps that are planned, waiting
+        begun = clock()
+        yield from parser.feed(b"", "stdout", begun)  # the steps that are planned, waiting
         self.prepare(request)
-        with process.stream(command, cwd=request.cwd, clock=clock) as output:
+        with self.surroundings() as env:
             try:
-                for chunk in output:
-                    yield from parser.feed(chunk.data, chunk.stream, chunk.at)
-                code = output.wait()
+                with process.stream(command, cwd=request.cwd, env=env, clock=clock) as output:
+                    for chunk in output:
+                        yield from parser.feed(chunk.data, chunk.stream, chunk.at)
+                    code = output.wait()
             except KeyboardInterrupt:
-                cancelled = True
-                output.close()
+                pass
+            finally:
+                if code is None:
+                    self.tidy(begun)
+        cancelled = code is None
         for event in parser.close(code, clock(), cancelled=cancelled):
             yield self._explained(event, code)
+
+    def surroundings(self) -> AbstractContextManager[Mapping[str, str] | None]:
+        """The environment of a build, for as long as it runs; None for our own."""
+        return nullcontext()
+
+    def tidy(self, begun: float) -> None:
+        """Remove what an interrupted build has left that began then; nothing for most."""
 
     def prepare(self, request: BuildRequest) -> None:
         """Whatever must be done before a build; nothing for most."""

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import re
-from collections.abc import Iterable, Iterator, Sequence
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 
 import msgspec
 
-from layerlab.engines import emulation, process, records, references
+from layerlab.engines import emulation, host, process, records, references
 from layerlab.engines.argv import Dialect
 from layerlab.engines.base import BuildRequest, Option
 from layerlab.engines.cli import SHORT, CliEngine
@@ -81,6 +84,24 @@ class ContainersStorageEngine(CliEngine):
                     self.stdout("manifest", "rm", name)
                 else:
                     self.untag(name)
+
+    @contextmanager
+    def surroundings(self) -> Iterator[Mapping[str, str]]:
+        """See `CliEngine`; what is ended in the middle leaves its temporary files behind."""
+        parent = os.environ.get("TMPDIR", "/var/tmp")  # noqa: S108 - Buildah's own default
+        with tempfile.TemporaryDirectory(
+            prefix="layerlab-build-", dir=parent, ignore_cleanup_errors=True
+        ) as folder:
+            yield {**os.environ, "TMPDIR": folder}
+
+    def tidy(self, begun: float) -> None:
+        """See `CliEngine`: its working containers, which would keep images from being removed.
+
+        Nothing while somebody else builds: they could be theirs.
+        """
+        if not host.runs(("podman", "buildah"), "build"):
+            for container in working_containers(self.graph_root(), begun):
+                process.run((self.name, *self.force_remove, container), timeout=SHORT)
 
     def untag(self, name: str) -> None:
         """Take a name away from an image; it is no error when there is none."""
@@ -182,6 +203,15 @@ def without_tls(args: Sequence[str]) -> tuple[str, ...]:
     ):
         return (args[0], "--tls-verify=false", *args[1:])
     return tuple(args)
+
+
+def working_containers(root: Path, since: float) -> tuple[str, ...]:
+    """The ids of the containers in a containers/storage folder that were made since a time."""
+    found: list[str] = []
+    for index in root.glob("*-containers/containers.json"):
+        containers = msgspec.json.decode(index.read_bytes(), type=list[records.StoredContainer])
+        found += [one.id for one in containers if (records.seconds(one.created) or 0) >= since]
+    return tuple(found)
 
 
 def stored_names(root: Path) -> tuple[str, ...]:

@@ -7,7 +7,7 @@ import json
 import platform
 import shutil
 import sys
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Literal
 
@@ -59,6 +59,18 @@ def look(environ: Mapping[str, str]) -> Host:
         docker_host=environ.get("DOCKER_HOST", ""),
         systemd=Path("/run/systemd/system").is_dir(),
     )
+
+
+def runs(programs: Collection[str], word: str) -> bool:
+    """Whether one of these programs runs with this word among its arguments. Linux only."""
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            words = path.read_bytes().decode(errors="replace").split("\0")
+        except OSError:  # it has ended meanwhile
+            continue
+        if Path(words[0]).name in programs and word in words[1:]:
+            return True
+    return False
 
 
 def _system() -> System:

@@ -153,6 +153,13 @@ class StoredImage(msgspec.Struct):
     names: list[str] | None = None
 
 
+class StoredContainer(msgspec.Struct):
+    """An element of containers/storage's `DRIVER-containers/containers.json`."""
+
+    id: str
+    created: str = ""
+
+
 class StoredLayer(msgspec.Struct, rename="kebab"):
     """An element of containers/storage's `DRIVER-layers/layers.json`: the bytes of its tar."""
 
