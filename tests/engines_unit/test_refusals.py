@@ -23,6 +23,21 @@ def test_words_of_the_program_stay() -> None:
     assert refusals.container_output(said) == said
 
 
+@pytest.mark.parametrize(
+    "said",
+    [
+        'exec: "sh": executable file not found in $PATH: unknown',  # runc under docker, podman
+        'level=fatal msg="… exec: \\"sh\\": executable file not found in $PATH"',  # nerdctl
+        "Error: crun: executable file `sh` not found in $PATH: No such file or directory",
+        'exec: "sh": stat /sh: no such file or directory',
+    ],
+)
+def test_a_missing_program_is_told_by_its_name(said: str) -> None:
+    refused = refusals.error(["podman", "run", "hello", "sh"], 127, said)
+    assert refused.code == "no-such-program"
+    assert refused.message == "There is no program sh in this image."
+
+
 def test_refused_limits_are_told_as_such() -> None:
     said = "Error: runc: error setting rlimit type 7: operation not permitted"
     refused = refusals.error(["podman", "run", "busybox", "true"], 126, said)

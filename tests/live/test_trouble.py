@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from layerlab.engines import argv
+from layerlab.engines.containers_storage import ContainersStorageEngine, working_containers
 from layerlab.errors import BuildInterrupted
 from layerlab.model.build import Build
 from layerlab.model.events import Event, Log
@@ -37,13 +38,15 @@ def test_an_interrupt_ends_everything_in_time(session: Session, tag: str, tmp_pa
     # Built by the shell, so that the words are not in the instruction that is echoed.
     source = f"FROM {BUSYBOX}\nRUN W=here; echo $W it sleeps {tmp_path}; sleep 613\n"
     (tmp_path / "Dockerfile").write_text(source, encoding="utf-8")
-    sink = Interrupting()
+    sink, begun = Interrupting(), time.time()
     with pytest.raises(BuildInterrupted):
         session.build(argv.parse(["-t", tag, "--no-cache", "."], tmp_path), sink)
     took = time.monotonic() - sink.pressed
     assert sink.pressed
     assert took < PROMISE
     assert not [words for words in commands() if str(tmp_path).encode() in words]
+    if isinstance(session.engine, ContainersStorageEngine):
+        assert not working_containers(session.engine.graph_root(), begun)
     assert tag not in {image.name for image in session.engine.images()}
     (remembered,) = session.workspace.builds()
     assert remembered.outcome == "cancelled"
