@@ -72,6 +72,11 @@ def commands() -> list[bytes]:
             [],
             "registry-unreachable",
         ),
+        (
+            "FROM busybox:1.37.0-glibc\nRUN true\n",
+            ["--platform", "linux/nothing"],
+            "platform-not-found",
+        ),
     ],
 )
 def test_a_refusal_is_explained(

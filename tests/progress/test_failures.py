@@ -28,6 +28,13 @@ QUOTED = [
         "",
         "again",
     ),
+    (
+        "unknown-platform",
+        '"what": unknown operating system or architecture: invalid argument',
+        "",
+        "linux/arm64",
+    ),
+    ("unknown-platform", 'invalid platform: "what"', "", "linux/arm64"),
     ("exec-format", "exec /bin/sh: exec format error", "", "binfmt"),
     ("disk-full", "write /x: no space left on device", "", "prune"),
     ("unknown-flag", 'invalid argument "a" for "--jobs" flag: strconv.ParseInt', "", "--help"),

@@ -128,6 +128,13 @@ _RULES = (
         "An option lacks its value, or has one that the CLI does not take. See its --help.",
     ),
     _Rule(
+        "unknown-platform",
+        # containerd: platforms/platforms.go; buildctl: frontend/dockerui/attr.go
+        r"unknown operating system or architecture|invalid platform|cannot use platform",
+        "A platform is written OS/ARCHITECTURE, as in linux/arm64. layerlab.platforms() lists "
+        "those that the engine can build for.",
+    ),
+    _Rule(
         "permission-denied",
         r"permission denied while trying to connect to the [Dd]ocker"
         r"|(?:\.sock|sock(?:et)?\S*): connect: permission denied",
