@@ -12,7 +12,6 @@ from IPython.core.interactiveshell import InteractiveShell
 from IPython.core.magic import Magics, cell_magic, line_magic, magics_class
 
 from layerlab.api import doctor, session
-from layerlab.bases import catalogue, provide
 from layerlab.engines import argv
 from layerlab.errors import LayerlabError
 from layerlab.labs import STAMP, Course, edit, lay_out, scratch, stamp
@@ -55,6 +54,9 @@ class LayerlabMagics(Magics):
         %lab 01            an earlier copy is replaced
         %lab               what labs there are
         """
+        # A fifth of what loading the extension takes.
+        from layerlab.bases import catalogue, provide
+
         course = Course.around(self._start)
         if not line.strip():
             for entry in course.labs:

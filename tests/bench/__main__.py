@@ -59,7 +59,7 @@ class Pairs(NamedTuple):
 def main() -> int:
     """Measure, print a table, and say whether the promises hold."""
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
-    parser.add_argument("--engine", required=True, choices=sorted(detect.CLASSES))
+    parser.add_argument("--engine", required=True, choices=sorted(detect.USABLE))
     parser.add_argument("--rounds", type=int, default=9)
     options = parser.parse_args()
     rounds: int = options.rounds
@@ -132,7 +132,7 @@ def _flood(cells: Kernel, engine: str, folder: Path, rounds: int) -> bool:
 
 def _pairs(cells: Kernel, engine: str, folder: Path, arguments: str, rounds: int) -> Pairs:
     request = argv.parse(arguments.split(), folder)
-    command = detect.make(next(n for n in detect.CLASSES if n == engine), os.environ).build_command(
+    command = detect.make(next(n for n in detect.USABLE if n == engine), os.environ).build_command(
         request
     )
 

@@ -49,7 +49,7 @@ def runs(
             engine: (second if engine in LINEAR else first).submit(
                 run_labs, engine, tmp_path_factory.mktemp(engine)
             )
-            for engine in detect.CLASSES
+            for engine in detect.USABLE
             if engine in asked and detect.probe(engine, os.environ).works
         }
 
@@ -88,7 +88,7 @@ def run_labs(engine: EngineName, folder: Path) -> Ran:
 @pytest.mark.live
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize(
-    "engine", [pytest.param(name, marks=pytest.mark.engine(name)) for name in detect.CLASSES]
+    "engine", [pytest.param(name, marks=pytest.mark.engine(name)) for name in detect.USABLE]
 )
 def test_every_cell_gives_its_committed_output(
     engine: EngineName,

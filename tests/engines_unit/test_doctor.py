@@ -299,7 +299,7 @@ def test_the_environment_chooses_and_a_word_overrules_it(monkeypatch: pytest.Mon
         detect.choose("podman", {detect.VARIABLE: "Docker"})
 
 
-@pytest.mark.parametrize("engine", sorted(set(ENGINES) - set(detect.CLASSES)))
+@pytest.mark.parametrize("engine", sorted(set(ENGINES) - set(detect.USABLE)))
 def test_an_engine_of_the_future_is_said_to_be_one(engine: EngineName, programs: Path) -> None:
     environ = {"PATH": str(programs)}
     assert not detect.probe(engine, environ).found

@@ -42,7 +42,7 @@ class Kept(Quiet):
 @pytest.fixture(
     params=[
         pytest.param(name, marks=[pytest.mark.engine(name), pytest.mark.live])
-        for name in detect.CLASSES
+        for name in detect.USABLE
     ]
 )
 def engine(request: pytest.FixtureRequest) -> Engine:

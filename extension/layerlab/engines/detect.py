@@ -8,40 +8,52 @@ from functools import partial
 
 from layerlab.engines import host
 from layerlab.engines.base import ENGINES, Engine, EngineName, EngineReport
-from layerlab.engines.buildah import BuildahEngine
-from layerlab.engines.cli import CliEngine
-from layerlab.engines.docker import DockerEngine
-from layerlab.engines.nerdctl import NerdctlEngine
-from layerlab.engines.podman import PodmanEngine
 from layerlab.errors import EngineUnavailableError
 
 VARIABLE = "LAYERLAB_ENGINE"
 """The environment variable that chooses an engine."""
 
-CLASSES: dict[EngineName, type[CliEngine]] = {
-    "docker": DockerEngine,
-    "nerdctl": NerdctlEngine,
-    "podman": PodmanEngine,
-    "buildah": BuildahEngine,
-}
+USABLE: tuple[EngineName, ...] = ("docker", "nerdctl", "podman", "buildah")
 """Those of `ENGINES` that Layerlab can use; the others are not there yet."""
 
 
 def make(name: EngineName, environ: Mapping[str, str]) -> Engine:
-    """An engine of `CLASSES`, whether it works or not."""
-    return CLASSES[name](partial(host.look, environ))
+    """An engine of `USABLE`, whether it works or not.
+
+    Each is loaded when it is asked for: together they are a third of the extension.
+    """
+    look = partial(host.look, environ)
+    match name:
+        case "docker":
+            from layerlab.engines.docker import DockerEngine  # noqa: PLC0415
+
+            return DockerEngine(look)
+        case "nerdctl":
+            from layerlab.engines.nerdctl import NerdctlEngine  # noqa: PLC0415
+
+            return NerdctlEngine(look)
+        case "podman":
+            from layerlab.engines.podman import PodmanEngine  # noqa: PLC0415
+
+            return PodmanEngine(look)
+        case "buildah":
+            from layerlab.engines.buildah import BuildahEngine  # noqa: PLC0415
+
+            return BuildahEngine(look)
+        case _:
+            raise ValueError(name)
 
 
 def probe(name: EngineName, environ: Mapping[str, str]) -> EngineReport:
     """Whether an engine works just now, also of those that are not there yet."""
-    if name in CLASSES:
+    if name in USABLE:
         return make(name, environ).probe()
     return EngineReport(
         name,
         found=shutil.which(name, path=environ.get("PATH")) is not None,
         works=False,
         reason="Not yet: this version of Layerlab cannot build with it.",
-        fix=f"Use one of these: {', '.join(CLASSES)}.",
+        fix=f"Use one of these: {', '.join(USABLE)}.",
     )
 
 
@@ -64,7 +76,7 @@ def choose(name: str | None, environ: Mapping[str, str]) -> Engine:
     if wanted:
         return _named(wanted.lower(), environ)
     reports = []
-    for candidate in CLASSES:
+    for candidate in USABLE:
         engine = make(candidate, environ)
         reports.append(engine.probe())
         if reports[-1].works:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import http.client
 import socket
 import time
 from collections.abc import Callable, Sequence
@@ -36,6 +35,8 @@ def answers(url: str) -> bool:
     A connection alone proves nothing: Docker's proxy takes it before the program listens, and
     then drops it.
     """
+    import http.client  # noqa: PLC0415 - see `api.Server.get`
+
     host, _, port = url.removeprefix("http://").rpartition(":")
     connection = http.client.HTTPConnection(host, int(port), timeout=2)
     try:
