@@ -46,7 +46,7 @@ def test_an_interrupt_ends_everything_in_time(session: Session, tag: str, tmp_pa
     assert took < PROMISE
     assert not [words for words in commands() if str(tmp_path).encode() in words]
     if isinstance(session.engine, ContainersStorageEngine):
-        assert not working_containers(session.engine.graph_root(), begun)
+        assert not working_containers(session.engine.graph_root, begun)
     assert tag not in {image.name for image in session.engine.images()}
     (remembered,) = session.workspace.builds()
     assert remembered.outcome == "cancelled"

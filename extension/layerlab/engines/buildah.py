@@ -82,7 +82,7 @@ class BuildahEngine(ContainersStorageEngine):
             architectures = self.list_architectures(name)
         else:
             inspected, architectures = self._inspected("image", name), ()
-        sizes = stored_sizes(self.graph_root())
+        sizes = stored_sizes(self.graph_root)
         size = sum(sizes.get(layer, 0) for layer in inspected.layers)
         return inspected.image(name, size=size, architectures=architectures)
 
@@ -98,6 +98,7 @@ class BuildahEngine(ContainersStorageEngine):
         """See `ContainersStorageEngine`; an image without another name goes with it."""
         process.run(("buildah", "rmi", name), timeout=SHORT)
 
+    @cached_property
     def graph_root(self) -> Path:
         """See `ContainersStorageEngine`."""
         return Path(self.read(_Info, "info").store.graph_root)

@@ -67,6 +67,10 @@ class CliEngine:
         """What builds, as in `EngineReport.builder`."""
         raise NotImplementedError
 
+    def image(self, name: str) -> Image:
+        """See `base.Engine`."""
+        raise NotImplementedError
+
     def platforms(self) -> tuple[str, ...]:
         """See `base.Engine`."""
         raise NotImplementedError
@@ -218,20 +222,6 @@ class CliEngine:
         """The names of all images that have one, each once."""
         found = self.lines("images", "--format", "{{.Repository}}:{{.Tag}}")
         return dict.fromkeys(name for name in found if "<none>" not in name)
-
-    def image(self, name: str) -> Image:
-        """See `base.Engine`."""
-        inspected = self.inspected_image(name)
-        return inspected.image(name, architectures=self.architectures(name))
-
-    def inspected_image(self, name: str) -> records.InspectedImage:
-        """What `image inspect` prints."""
-        args = ("image", "inspect", name)
-        return self.one_image(name, self.read(list[records.InspectedImage], *args), *args)
-
-    def architectures(self, name: str) -> Sequence[str]:
-        """All architectures under a name; nothing where inspecting has told it already."""
-        raise NotImplementedError
 
     def remove_image(self, name: str) -> None:
         """See `base.Engine`."""

@@ -100,7 +100,7 @@ class ContainersStorageEngine(CliEngine):
         Nothing while somebody else builds: they could be theirs.
         """
         if not host.runs(("podman", "buildah"), "build"):
-            for container in working_containers(self.graph_root(), begun):
+            for container in working_containers(self.graph_root, begun):
                 process.run((self.name, *self.force_remove, container), timeout=SHORT)
 
     def untag(self, name: str) -> None:
@@ -108,6 +108,13 @@ class ContainersStorageEngine(CliEngine):
         raise NotImplementedError
 
     def _is_list(self, name: str) -> bool:
+        # An image with a layer is none: then the CLI need not be asked.
+        wanted = references.short(name)
+        if any(
+            image.layer and wanted in map(references.short, image.names or ())
+            for image in stored_images(self.graph_root)
+        ):
+            return False
         done = process.run((self.name, "manifest", "exists", name), timeout=SHORT)
         return done.exit_code == 0
 
@@ -137,12 +144,14 @@ class ContainersStorageEngine(CliEngine):
         except CommandFailedError as error:
             if error.code != "broken-image":
                 raise
-        return stored_names(self.graph_root())
+        names = (name for image in stored_images(self.graph_root) for name in image.names or ())
+        return dict.fromkeys(names)
 
     def listed_names(self) -> Iterable[str]:
         """The names of all images as the CLI lists them."""
         return super().image_names()
 
+    @cached_property
     def graph_root(self) -> Path:
         """The folder of the store."""
         raise NotImplementedError
@@ -214,10 +223,7 @@ def working_containers(root: Path, since: float) -> tuple[str, ...]:
     return tuple(found)
 
 
-def stored_names(root: Path) -> tuple[str, ...]:
-    """The names in the index of a containers/storage folder."""
-    names: list[str] = []
+def stored_images(root: Path) -> Iterator[records.StoredImage]:
+    """The images in the index of a containers/storage folder."""
     for index in root.glob("*-images/images.json"):
-        images = msgspec.json.decode(index.read_bytes(), type=list[records.StoredImage])
-        names += [name for image in images for name in image.names or ()]
-    return tuple(dict.fromkeys(names))
+        yield from msgspec.json.decode(index.read_bytes(), type=list[records.StoredImage])

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from functools import cached_property
 
 from layerlab.engines import emulation, process, records
 from layerlab.engines.argv import Dialect
-from layerlab.engines.base import BuildRequest, EngineName
+from layerlab.engines.base import BuildRequest, EngineName, Image
 from layerlab.engines.cli import SHORT, CliEngine, version_of
 from layerlab.model.plan import Plan
 from layerlab.progress.base import Parser
@@ -50,18 +49,14 @@ class NerdctlEngine(CliEngine):
         names = ",".join(_PLATFORMS.findall(_buildctl("workers", "--verbose"))).split(",")
         return emulation.without_variants((emulation.native(), *names))
 
-    def inspected_image(self, name: str) -> records.InspectedImage:
-        """See `CliEngine`; without `--platform` it looks for this machine's own image only."""
-        for architecture in self.architectures(name):
-            args = ("image", "inspect", "--platform", f"linux/{architecture}", name)
-            if found := self.read(list[records.InspectedImage], *args):
-                return found[0]
-        return super().inspected_image(name)
-
-    def architectures(self, name: str) -> Sequence[str]:
-        """See `CliEngine`: `images` has a line for each platform of a name."""
+    def image(self, name: str) -> Image:
+        """See `base.Engine`; `inspect` knows one platform, `images` has a line for each."""
         listed = self.lines("images", "--format", "{{.Platform}}", name)
-        return sorted({platform.split("/")[1] for platform in listed if "/" in platform})
+        found = sorted({platform.split("/")[1] for platform in listed if "/" in platform})
+        platform = ("--platform", f"linux/{found[0]}") if found else ()
+        args = ("image", "inspect", *platform, name)
+        inspected = self.one_image(name, self.read(list[records.InspectedImage], *args), *args)
+        return inspected.image(name, architectures=found)
 
 
 def _buildctl(*args: str) -> str:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from pathlib import Path
 
 import msgspec
 
-from layerlab.engines import process, references
+from layerlab.engines import process, records, references
 from layerlab.engines.base import EngineName, Image
 from layerlab.engines.cli import SHORT
 from layerlab.engines.containers_storage import ContainersStorageEngine
@@ -55,7 +56,8 @@ class PodmanEngine(ContainersStorageEngine):
 
     def image(self, name: str) -> Image:
         """See `base.Engine`."""
-        inspected = self.inspected_image(name)
+        args = ("image", "inspect", name)
+        inspected = self.one_image(name, self.read(list[records.InspectedImage], *args), *args)
         short = references.short(name)
         if short in (references.short(tag) for tag in inspected.repo_tags or ()):
             return inspected.image(name)
@@ -67,6 +69,7 @@ class PodmanEngine(ContainersStorageEngine):
         """See `ContainersStorageEngine`."""
         process.run(("podman", "untag", name), timeout=SHORT)
 
+    @cached_property
     def graph_root(self) -> Path:
         """See `ContainersStorageEngine`."""
         return Path(self._info().store.graph_root)

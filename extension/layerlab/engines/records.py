@@ -146,11 +146,12 @@ class ManifestList(msgspec.Struct):
 class StoredImage(msgspec.Struct):
     """An element of the index that containers/storage keeps, `DRIVER-images/images.json`.
 
-    `buildah images --json` lists the same fields.
+    `buildah images --json` lists the same fields, but for the layer, which is the uppermost.
     """
 
     id: str
     names: list[str] | None = None
+    layer: str = ""
 
 
 class StoredContainer(msgspec.Struct):
