@@ -9,7 +9,7 @@ from typing import cast
 import pytest
 
 from layerlab.cache.key import platform_name
-from layerlab.engines.base import BuildRequest, Engine, Image
+from layerlab.engines.base import BuildRequest, Engine, Identity
 from layerlab.errors import LayerlabError
 from layerlab.foresight import Foreseen, Foresight, Hunch
 from layerlab.model.build import Build, Step
@@ -22,12 +22,12 @@ OTHER = "arm64" if NATIVE == "amd64" else "amd64"
 class OneImage:
     """The part of an engine that foresight asks."""
 
-    def __init__(self, name: str, image: Image | None) -> None:
+    def __init__(self, name: str, image: Identity | None) -> None:
         self.name = name
         self.cache = name
         self.held = image
 
-    def image(self, name: str) -> Image:
+    def identify(self, name: str) -> Identity:
         if self.held is None:
             raise LayerlabError(f"no {name}", code="no-such-image")
         return self.held
@@ -36,7 +36,7 @@ class OneImage:
 class Broken(OneImage):
     """It has a fault that nobody thought of."""
 
-    def image(self, name: str) -> Image:
+    def identify(self, name: str) -> Identity:
         raise KeyError(name)
 
 
@@ -50,9 +50,9 @@ def built(foreseen: Foreseen) -> Build:
 
 
 @pytest.mark.parametrize("engine_name", ["docker", "podman"])
-@pytest.mark.parametrize("before", [None, Image("busybox", "other", 1, (OTHER,))])
+@pytest.mark.parametrize("before", [None, Identity("other", (OTHER,))])
 def test_a_base_image_that_the_build_brings_in(
-    tmp_path: Path, engine_name: str, before: Image | None
+    tmp_path: Path, engine_name: str, before: Identity | None
 ) -> None:
     (tmp_path / "Dockerfile").write_text("FROM busybox\nWORKDIR /x\nCOPY a a\n")
     (tmp_path / "a").write_text("1")
@@ -63,7 +63,7 @@ def test_a_base_image_that_the_build_brings_in(
     first = foresight.foresee(engine, request, plan)
     assert [step.fate for step in first.steps[1:]] == ["rebuild", "rebuild"]
     assert first.unsettled
-    held.held = Image("busybox", "native", 1, (NATIVE,))
+    held.held = Identity("native", (NATIVE,))
     foresight.explain(first, built(first))
     second = foresight.foresee(engine, request, plan)
     assert [step.fate for step in second.steps] == ["hit", "hit", "hit"]
@@ -75,7 +75,7 @@ def test_a_base_image_that_the_build_brings_in(
 def test_another_builder_is_another_cache(tmp_path: Path) -> None:
     (tmp_path / "Dockerfile").write_text("FROM busybox\nWORKDIR /x\nCOPY a a\n")
     (tmp_path / "a").write_text("1")
-    held = OneImage("docker", Image("busybox", "native", 1, (NATIVE,)))
+    held = OneImage("docker", Identity("native", (NATIVE,)))
     engine = cast("Engine", held)
     request = BuildRequest(context=".", cwd=tmp_path)
     plan, foresight = read_plan(request), Foresight(tmp_path / "home")

@@ -277,7 +277,7 @@ def _bases(engine: Engine, names: Sequence[str], native: str) -> tuple[dict[str,
             if "@sha256:" in name:
                 found[name] = name
                 continue
-            image = engine.image(name)
+            image = engine.identify(name)
             found[name] = image.id
             foreign |= native.split("/")[1] not in image.architectures
     return found, foreign

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import subprocess
 import sys
@@ -11,7 +12,7 @@ import pytest
 
 from layerlab.engines import buildah_words, host
 from layerlab.engines.buildah import stored_sizes
-from layerlab.engines.containers_storage import working_containers
+from layerlab.engines.containers_storage import stored_architecture, working_containers
 
 NOON = 1_764_417_600.0
 """2025-11-29 12:00:00 UTC."""
@@ -48,6 +49,16 @@ def test_containers_are_found_by_the_time_of_their_making(tmp_path: Path) -> Non
     )
     assert working_containers(tmp_path, NOON) == ("new",)
     assert working_containers(tmp_path / "nothing", NOON) == ()
+
+
+def test_an_image_tells_its_architecture(tmp_path: Path) -> None:
+    digest = "7" * 64
+    folder = tmp_path / "overlay-images" / digest
+    folder.mkdir(parents=True)
+    name = base64.b64encode(f"sha256:{digest}".encode()).decode()
+    (folder / f"={name}").write_text('{"architecture": "arm64", "os": "linux"}', encoding="utf-8")
+    assert stored_architecture(tmp_path, digest) == "arm64"
+    assert stored_architecture(tmp_path, "8" * 64) == ""
 
 
 @pytest.mark.parametrize(

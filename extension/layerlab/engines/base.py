@@ -124,6 +124,13 @@ class Image(msgspec.Struct, frozen=True):
         return ",".join(self.architectures)
 
 
+class Identity(msgspec.Struct, frozen=True):
+    """Which image a name stands for just now, and for which architectures it is there."""
+
+    id: str
+    architectures: tuple[str, ...] = ()
+
+
 class Container(msgspec.Struct, frozen=True):
     """A container, running or dead. `url` is where its published port answers, if any."""
 
@@ -182,6 +189,10 @@ class Engine(Protocol):
 
     def image(self, name: str) -> Image:
         """One image in full. Raises a LayerlabError with code `no-such-image`."""
+        ...
+
+    def identify(self, name: str) -> Identity:
+        """The least of an image, without a process where that can be; raises as `image` does."""
         ...
 
     def containers(self) -> tuple[Container, ...]:

@@ -18,6 +18,7 @@ from layerlab.engines.base import (
     Container,
     EngineName,
     EngineReport,
+    Identity,
     Image,
 )
 from layerlab.engines.host import Host
@@ -222,6 +223,11 @@ class CliEngine:
         """The names of all images that have one, each once."""
         found = self.lines("images", "--format", "{{.Repository}}:{{.Tag}}")
         return dict.fromkeys(name for name in found if "<none>" not in name)
+
+    def identify(self, name: str) -> Identity:
+        """See `base.Engine`."""
+        image = self.image(name)
+        return Identity(image.id, image.architectures)
 
     def remove_image(self, name: str) -> None:
         """See `base.Engine`."""

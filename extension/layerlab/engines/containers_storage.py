@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import os
 import re
 import tempfile
@@ -14,7 +15,7 @@ import msgspec
 
 from layerlab.engines import emulation, host, process, records, references
 from layerlab.engines.argv import Dialect
-from layerlab.engines.base import BuildRequest, Option
+from layerlab.engines.base import BuildRequest, Identity, Option
 from layerlab.engines.cli import SHORT, CliEngine
 from layerlab.errors import CommandFailedError
 from layerlab.model.plan import Plan
@@ -106,6 +107,18 @@ class ContainersStorageEngine(CliEngine):
     def untag(self, name: str) -> None:
         """Take a name away from an image; it is no error when there is none."""
         raise NotImplementedError
+
+    def identify(self, name: str) -> Identity:
+        """See `base.Engine`; it is asked before each build, and the store itself knows it."""
+        wanted = references.short(name)
+        images = stored_images(self.graph_root)
+        ids = {one.id for one in images if wanted in map(references.short, one.names or ())}
+        # Names of several registries may be short for the same: the CLI knows which is meant.
+        if len(ids) == 1:
+            (id_,) = ids
+            if architecture := stored_architecture(self.graph_root, id_):
+                return Identity(id_, (architecture,))
+        return super().identify(name)
 
     def _is_list(self, name: str) -> bool:
         # An image with a layer is none: then the CLI need not be asked.
@@ -221,6 +234,18 @@ def working_containers(root: Path, since: float) -> tuple[str, ...]:
         containers = msgspec.json.decode(index.read_bytes(), type=list[records.StoredContainer])
         found += [one.id for one in containers if (records.seconds(one.created) or 0) >= since]
     return tuple(found)
+
+
+def stored_architecture(root: Path, id_: str) -> str:
+    """Of an image in a containers/storage folder; empty for a list of images.
+
+    An image is called after the digest of its configuration, which lies beside it under a name in
+    base64 (containers/storage: `images.go`, `makeBigDataBaseName`).
+    """
+    blob = "=" + base64.b64encode(f"sha256:{id_}".encode()).decode()
+    for path in root.glob(f"*-images/{id_}/{blob}"):
+        return msgspec.json.decode(path.read_bytes(), type=records.OciImage).architecture
+    return ""
 
 
 def stored_images(root: Path) -> Iterator[records.StoredImage]:

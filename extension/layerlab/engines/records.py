@@ -174,7 +174,7 @@ class WorkingContainer(msgspec.Struct):
     id: str
 
 
-class _OciImage(msgspec.Struct):
+class OciImage(msgspec.Struct):
     """The OCI image configuration (image-spec `config.md`)."""
 
     architecture: str = ""
@@ -187,7 +187,7 @@ class _OciImage(msgspec.Struct):
 class InspectedByBuildah(msgspec.Struct):
     """What `buildah inspect` prints, of an image and of a working container."""
 
-    oci: _OciImage = msgspec.field(name="OCIv1")
+    oci: OciImage = msgspec.field(name="OCIv1")
     image_id: str = msgspec.field(name="FromImageID", default="")
     image_name: str = msgspec.field(name="FromImage", default="")
     container: str = msgspec.field(name="Container", default="")
