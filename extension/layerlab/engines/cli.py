@@ -237,11 +237,15 @@ class CliEngine:
 
     def containers(self) -> tuple[Container, ...]:
         """See `base.Engine`."""
-        ids = self.lines("ps", "--all", "--quiet", "--no-trunc")
+        ids = self.container_ids()
         return tuple(self._inspect(*ids)) if ids else ()
 
+    def container_ids(self) -> Sequence[str]:
+        """The ids of all containers, dead ones included."""
+        return self.lines("ps", "--all", "--quiet", "--no-trunc")
+
     def _inspect(self, *ids: str) -> list[Container]:
-        found = self.read(list[records.InspectedContainer], "inspect", "--type", "container", *ids)
+        found = self.read(list[records.InspectedContainer], "container", "inspect", *ids)
         return [inspected.container() for inspected in found]
 
     def run(

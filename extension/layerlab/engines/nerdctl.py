@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from functools import cached_property
 
 from layerlab.engines import emulation, process, records
@@ -48,6 +49,11 @@ class NerdctlEngine(CliEngine):
         """See `base.Engine`."""
         names = ",".join(_PLATFORMS.findall(_buildctl("workers", "--verbose"))).split(",")
         return emulation.without_variants((emulation.native(), *names))
+
+    def container_ids(self) -> Sequence[str]:
+        """See `CliEngine`; those of buildkitd, which runs steps beside them, have no name."""
+        listed = self.lines("ps", "--all", "--no-trunc", "--format", "{{.ID}} {{.Names}}")
+        return [words[0] for words in map(str.split, listed) if len(words) > 1]
 
     def image(self, name: str) -> Image:
         """See `base.Engine`; `inspect` knows one platform, `images` has a line for each."""
