@@ -9,7 +9,12 @@ import subprocess
 import time
 
 from tests.engines import configuration, foreign, gotools, packages
-from tests.engines.daemons import DAEMONS, forget_images_of_podman, remove_containers
+from tests.engines.daemons import (
+    DAEMONS,
+    forget_images_of_podman,
+    remove_bridges,
+    remove_containers,
+)
 from tests.engines.layout import environment
 
 VERSIONS = {
@@ -60,6 +65,7 @@ def down() -> None:
         remove_containers()
     for daemon in reversed(DAEMONS):
         daemon.stop()
+    remove_bridges()
     forget_images_of_podman()
 
 

@@ -25,6 +25,7 @@ from tests.engines.layout import (
     environment,
 )
 
+BRIDGES = ("nerdctl0", "cni-podman0", "podman0")
 PATIENCE = 60.0
 """Seconds that a daemon may take to answer, and to end."""
 
@@ -136,6 +137,12 @@ def remove_containers() -> None:
         if listed:
             _quiet((cli, "rm", "--force", *listed))
     _quiet(("buildah", "rm", "--all"))
+
+
+def remove_bridges() -> None:
+    """Remove the engines' networks: another store's engine would find its addresses taken."""
+    for bridge in BRIDGES:
+        _quiet(("ip", "link", "delete", bridge))
 
 
 def forget_images_of_podman() -> None:

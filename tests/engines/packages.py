@@ -23,6 +23,7 @@ SYSTEM = (
     "fonts-dejavu-core",
     "fonts-noto-color-emoji",
     "fonts-noto-core",
+    "iproute2",
     "iptables",
     "mmdebstrap",
     *(["nftables", "patchelf"] if GENERATION == "new" else []),

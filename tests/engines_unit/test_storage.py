@@ -77,8 +77,10 @@ def test_dockers_words_are_buildahs(docker: str, buildah: str) -> None:
 
 
 def test_a_program_that_runs_is_seen_with_its_words() -> None:
-    program = [sys.executable, "-c", "input()", "frobnicate"]
-    with subprocess.Popen(program, stdin=subprocess.PIPE) as process:
+    program = [sys.executable, "-c", "print(flush=True); input()", "frobnicate"]
+    with subprocess.Popen(program, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        process.stdout.readline()  # the kernel knows its words a moment after it has begun
         name = Path(sys.executable).name
         assert host.runs((name,), "frobnicate")
         assert not host.runs((name,), "nothing of the kind")

@@ -90,8 +90,9 @@ class ContainersStorageEngine(CliEngine):
     def surroundings(self) -> Iterator[Mapping[str, str]]:
         """See `CliEngine`; what is ended in the middle leaves its temporary files behind."""
         parent = os.environ.get("TMPDIR", "/var/tmp")  # noqa: S108 - Buildah's own default
+        usable = parent if os.access(parent, os.W_OK) else None
         with tempfile.TemporaryDirectory(
-            prefix="layerlab-build-", dir=parent, ignore_cleanup_errors=True
+            prefix="layerlab-build-", dir=usable, ignore_cleanup_errors=True
         ) as folder:
             yield {**os.environ, "TMPDIR": folder}
 
@@ -110,9 +111,7 @@ class ContainersStorageEngine(CliEngine):
 
     def identify(self, name: str) -> Identity:
         """See `base.Engine`; it is asked before each build, and the store itself knows it."""
-        wanted = references.short(name)
-        images = stored_images(self.graph_root)
-        ids = {one.id for one in images if wanted in map(references.short, one.names or ())}
+        ids = {image.id for image in self._stored(name)}
         # Names of several registries may be short for the same: the CLI knows which is meant.
         if len(ids) == 1:
             (id_,) = ids
@@ -120,13 +119,18 @@ class ContainersStorageEngine(CliEngine):
                 return Identity(id_, (architecture,))
         return super().identify(name)
 
+    def _stored(self, name: str) -> list[records.StoredImage]:
+        """What the store has under a name, or under one that is short for the same."""
+        wanted = references.short(name)
+        return [
+            image
+            for image in stored_images(self.graph_root)
+            if wanted in map(references.short, image.names or ())
+        ]
+
     def _is_list(self, name: str) -> bool:
         # An image with a layer is none: then the CLI need not be asked.
-        wanted = references.short(name)
-        if any(
-            image.layer and wanted in map(references.short, image.names or ())
-            for image in stored_images(self.graph_root)
-        ):
+        if any(image.layer for image in self._stored(name)):
             return False
         done = process.run((self.name, "manifest", "exists", name), timeout=SHORT)
         return done.exit_code == 0
