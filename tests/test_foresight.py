@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import platform
 from pathlib import Path
 from typing import cast
@@ -25,6 +26,7 @@ class OneImage:
     def __init__(self, name: str, image: Identity | None) -> None:
         self.name = name
         self.cache = name
+        self.buildah = None
         self.held = image
 
     def identify(self, name: str) -> Identity:
@@ -86,6 +88,39 @@ def test_another_builder_is_another_cache(tmp_path: Path) -> None:
         held.cache = cache
         fates[cache] = {step.fate for step in foresight.foresee(engine, request, plan).steps[1:]}
     assert fates == {"docker": {"hit"}, "docker other": {"rebuild"}}
+
+
+@pytest.mark.parametrize("engine_name", ["docker", "nerdctl"])
+def test_what_buildkit_does_not_send_again_is_a_stale_hit(tmp_path: Path, engine_name: str) -> None:
+    for name in ("one", "two"):
+        context = tmp_path / name
+        (context / "src").mkdir(parents=True, mode=0o755)
+        (context / "src/a").write_text("1")
+        os.utime(context / "src/a", (1, 1))
+        (context / "Dockerfile").write_text("FROM busybox\nCOPY src /src\nCOPY src/a /a\n")
+    engine = cast("Engine", OneImage(engine_name, Identity("native", (NATIVE,))))
+    foresight = Foresight(tmp_path / "home")
+
+    def stale(name: str) -> list[tuple[str, bool]]:
+        request = BuildRequest(context=name, cwd=tmp_path)
+        foreseen = foresight.foresee(engine, request, read_plan(request))
+        foresight.explain(foreseen, built(foreseen))
+        return [(step.fate, step.stale) for step in foreseen.steps[1:]]
+
+    assert stale("one") == [("rebuild", False), ("rebuild", False)]
+    (tmp_path / "one/src").chmod(0o700)
+    assert stale("one") == [("hit", True), ("hit", False)]
+    (tmp_path / "one/src/a").write_text("2")
+    os.utime(tmp_path / "one/src/a", (1, 1))
+    assert stale("one") == [("hit", True), ("hit", True)]
+    # nerdctl has one copy for all contexts, and that of the other has just been sent.
+    (tmp_path / "two/src/a").write_text("3")
+    os.utime(tmp_path / "two/src/a", (1, 1))
+    elsewhere = [("hit", True), ("hit", True)]
+    assert stale("two") == (elsewhere if engine_name == "nerdctl" else [("rebuild", False)] * 2)
+    (tmp_path / "one/src/a").touch()
+    assert stale("one")[1] == ("rebuild", False)
+    foresight.close()
 
 
 def test_a_fault_of_the_model_costs_the_reasons_and_not_the_build(tmp_path: Path) -> None:

@@ -22,11 +22,12 @@ from layerlab.cache.context import FileRecord, select
 from layerlab.cache.digests import Digests
 from layerlab.cache.explain import Explanation, explain, records
 from layerlab.cache.goregexp import BadPatternError
-from layerlab.cache.ignore import Dialect, load
+from layerlab.cache.ignore import Dialect, load, of_lines
 from layerlab.cache.key import LINEAR, Key, Options, Selection, file_record, platform_name
 from layerlab.cache.keys import base_names, step_keys
 from layerlab.cache.ledger import Ledger, StepRecord
 from layerlab.cache.predict import Forecast, predict
+from layerlab.cache.sent import Sending, copy_name
 from layerlab.cache.sentences import why
 from layerlab.engines.base import BuildRequest, Engine
 from layerlab.errors import LayerlabError
@@ -47,15 +48,19 @@ class Foreseen:
 
     Attributes:
         engine, request, plan: what was asked.
+        options: of the request, as the cache model has them.
         keys, steps: see `cache.keys.step_keys` and `cache.predict.predict`.
+        select: the build context as the engine sees it.
         foreign: a base image on this machine is for another platform than the build.
     """
 
     engine: Engine
     request: BuildRequest
     plan: Plan
+    options: Options
     keys: tuple[Key, ...]
     steps: tuple[Forecast, ...]
+    select: Selection
     foreign: bool
 
     @property
@@ -90,15 +95,18 @@ class Foresight:
             OSError: something in the context cannot be read.
             LayerlabError: a variable in the Dockerfile cannot be expanded.
         """
-        keys, foreign = self._keys(engine, request, plan)
+        options = self._options(engine, request)
+        select = self._selection(engine, request)
+        keys, foreign = self._keys(engine, plan, options, select)
         steps = predict(
             keys,
             _Shelf(self._ledger, engine.cache),
             engine=engine.name,
             dockerfile=identity(request),
+            options=options,
             now=partial(_text, request.context_path),
         )
-        return Foreseen(engine, request, plan, keys, steps, foreign)
+        return Foreseen(engine, request, plan, options, keys, steps, select, foreign)
 
     def explain(self, foreseen: Foreseen, build: Build) -> tuple[Explanation, ...]:
         """What became of each step and why; the ledger then knows of the build."""
@@ -115,9 +123,14 @@ class Foresight:
         if foreseen.unsettled:
             # The next prediction will see the base images as they are now.
             with contextlib.suppress(*FORESEEABLE):
-                keys, _ = self._keys(foreseen.engine, foreseen.request, foreseen.plan)
-        made = records(keys, build, shelf, dockerfile=dockerfile)
+                keys, _ = self._keys(
+                    foreseen.engine, foreseen.plan, foreseen.options, foreseen.select
+                )
+        made = records(keys, build, shelf, dockerfile=dockerfile, options=foreseen.options)
         self._ledger.record(shelf.own(made), dict(_texts(foreseen)))
+        if isinstance(foreseen.select, Sending):
+            name = copy_name(build.engine, foreseen.request.context_path)
+            self._ledger.keep_copy(foreseen.engine.cache, name, foreseen.select.copy())
         return told
 
     def forget(self, folder: Path) -> None:
@@ -130,21 +143,20 @@ class Foresight:
         self._digests.close()
 
     def _keys(
-        self, engine: Engine, request: BuildRequest, plan: Plan
+        self, engine: Engine, plan: Plan, options: Options, select: Selection
     ) -> tuple[tuple[Key, ...], bool]:
-        options = self._options(request)
         bases, foreign = _bases(engine, base_names(plan, options), options.native)
         keys = step_keys(
             plan,
             "buildah" if engine.name in LINEAR else "buildkit",
-            select=self._selection(engine.name, request),
+            select=select,
             options=options,
             bases=bases,
         )
         self._digests.close()
         return keys, foreign
 
-    def _options(self, request: BuildRequest) -> Options:
+    def _options(self, engine: Engine, request: BuildRequest) -> Options:
         args: dict[str, str] = {}
         for given in request.values("--build-arg"):
             name, equals, value = given.partition("=")
@@ -159,26 +171,31 @@ class Foresight:
             no_cache_filter=tuple(
                 name for value in request.values("--no-cache-filter") for name in value.split(",")
             ),
+            buildah=engine.buildah or Options().buildah,
         )
 
-    def _selection(self, engine: str, request: BuildRequest) -> Selection:
-        dialect: Dialect = "buildah" if engine in LINEAR else "buildkit"
+    def _selection(self, engine: Engine, request: BuildRequest) -> Selection:
+        dialect: Dialect = "buildah" if engine.name in LINEAR else "buildkit"
         context = request.context_path
         ignore = load(context, request.dockerfile_path, dialect)
+        nothing = of_lines((), dialect)
 
         def chosen(
-            sources: Sequence[str], *, exclude: Sequence[str] = ()
+            sources: Sequence[str], *, exclude: Sequence[str] = (), whole: bool = False
         ) -> tuple[FileRecord, ...]:
             return select(
                 context,
                 sources,
-                ignore=ignore,
+                ignore=nothing if whole else ignore,
                 dialect=dialect,
                 digests=self._digests,
                 exclude=exclude,
             )
 
-        return chosen
+        if engine.name in LINEAR:
+            return chosen
+        copy = self._ledger.copy(engine.cache, copy_name(engine.name, context))
+        return Sending(context, chosen, copy)
 
 
 @dataclass(frozen=True)

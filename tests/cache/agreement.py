@@ -240,7 +240,7 @@ def agree(
             phases=phases,
             suppress_health_check=list(HealthCheck),
         )
-        @given(random_sequences(buildkit=name not in LINEAR))
+        @given(random_sequences(engine=name))
         def once(versions: list[Project]) -> None:
             wrong = laboratory.run(versions)
             if other:

@@ -25,8 +25,9 @@ class Context:
         self.modes: dict[str, int] = {}
 
     def __call__(
-        self, sources: Sequence[str], *, exclude: Sequence[str] = ()
+        self, sources: Sequence[str], *, exclude: Sequence[str] = (), whole: bool = False
     ) -> tuple[FileRecord, ...]:
+        assert not (whole and exclude)  # no engine asks for both
         found: list[FileRecord] = []
         for source in sources:
             name = source.strip("/").removeprefix("./").rstrip(".").rstrip("/")
@@ -71,7 +72,7 @@ class Memory:
 
     def record(self, records: Sequence[StepRecord]) -> None:
         for record in records:
-            self.records.setdefault((record.engine, record.key), record)
+            self.records[record.engine, record.key] = record
         if records:
             self.last[records[0].engine, records[0].dockerfile] = tuple(records)
 
@@ -104,6 +105,7 @@ class Project:
             self.memory,
             engine=self.engine,
             dockerfile="Dockerfile",
+            options=options,
             now=self.context.files.get,
         )
 
@@ -133,7 +135,9 @@ class Project:
             dockerfile="Dockerfile",
             now=self.context.files.get,
         )
-        self.memory.record(records(keys, build, self.memory, dockerfile="Dockerfile"))
+        self.memory.record(
+            records(keys, build, self.memory, dockerfile="Dockerfile", options=options)
+        )
         for text in self.context.files.values():
             self.memory.texts[sha256(text.encode()).hexdigest()] = text
         return told

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import io
+import os
 import shutil
+import tarfile
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import NamedTuple
 
 from hypothesis import strategies as st
 
@@ -12,8 +16,22 @@ from layerlab.engines.base import Option
 
 BASE = "docker.io/library/busybox:1.37.0-glibc"
 FILES = ("a.txt", "b.txt", "d/c.txt", "d/e.txt", "d/sub/f.txt")
+FOLDERS = ("d", "d/sub")
+ARCHIVE = "p.tar"
+LINK = "d/link"
 IGNORABLE = ("b.txt", "d/e.txt", "d/sub", "*.log", "**/f.txt", "!d/sub/f.txt", "d")
+BUILDKIT = ("docker", "nerdctl")
+ANY = ""
+"""No engine: what all of them understand."""
 STAGES = ("one", "two", "three")
+
+
+class File(NamedTuple):
+    """One file: a letter of its text, its mode, and when it was changed, as a count."""
+
+    text: str
+    mode: int = 0o644
+    time: int = 0
 
 
 @dataclass(frozen=True)
@@ -21,18 +39,21 @@ class Project:
     """One state of a project.
 
     `stages` holds the lines after each FROM; `from_stage` says which of them build on the stage
-    before; SALT in a line becomes the project's own name.
+    before; SALT in a line becomes the project's own name; `folders` are modes.
     """
 
     stages: tuple[tuple[str, ...], ...]
     from_stage: tuple[bool, ...]
-    files: dict[str, tuple[str, int]]
+    files: dict[str, File]
+    folders: dict[str, int] = field(default_factory=dict)
     ignored: tuple[str, ...] = ()
     build_args: dict[str, str] = field(default_factory=dict)
-    no_cache: bool = False
+    comment: str = "a comment"
+    target: str | None = None
+    fresh: tuple[Option, ...] = ()
 
     def dockerfile(self, salt: str) -> str:
-        out = ["# a comment", "ARG GLOBAL=g"]
+        out = [f"# {self.comment}", "ARG GLOBAL=g"]
         for at, lines in enumerate(self.stages):
             base = STAGES[at - 1] if self.from_stage[at] else BASE
             out += [f"FROM {base} AS {STAGES[at]}", "WORKDIR /SALT", "RUN echo > kept", *lines]
@@ -46,22 +67,42 @@ class Project:
         (context / "Dockerfile").write_text(self.dockerfile(salt))
         if self.ignored:
             (context / ".dockerignore").write_text("\n".join(self.ignored) + "\n")
-        for name, (text, mode) in self.files.items():
+        for name, file in self.files.items():
             path = context / name
             path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(f"{salt} {text}\n")
-            path.chmod(mode)
+            if name == LINK:
+                path.symlink_to(f"{file.text}.txt")
+                continue
+            text = f"{salt} {file.text}\n".encode()
+            path.write_bytes(_archive(text) if name == ARCHIVE else text)
+            path.chmod(file.mode)
+            # Each project has times of its own: nerdctl has one copy of all contexts.
+            at = 10**9 + int(salt.strip("p")) % 10**6 * 100 + file.time
+            os.utime(path, (at, at))
+        for name, mode in self.folders.items():
+            (context / name).chmod(mode)
 
     def options(self) -> tuple[Option, ...]:
         given = [Option("--build-arg", f"{k}={v}") for k, v in self.build_args.items()]
-        return (*given, *([Option("--no-cache")] if self.no_cache else []))
+        target = [Option("--target", self.target)] if self.target else []
+        return (*given, *target, *self.fresh)
 
     def describe(self, salt: str) -> str:
-        files = {name: f"{text} {mode:o}" for name, (text, mode) in self.files.items()}
+        files = {name: f"{f.text} {f.mode:o} {f.time}" for name, f in self.files.items()}
+        options = " ".join(f"{option.flag} {option.value or ''}" for option in self.options())
         return (
-            f"--- {self.build_args} no_cache={self.no_cache} files={files} "
+            f"--- {options} files={files} folders={self.folders} "
             f"ignored={self.ignored}\n{self.dockerfile(salt)}"
         )
+
+
+def _archive(text: bytes) -> bytes:
+    data = io.BytesIO()
+    with tarfile.open(fileobj=data, mode="w") as archive:
+        member = tarfile.TarInfo("packed")
+        member.size = len(text)
+        archive.addfile(member, io.BytesIO(text))
+    return data.getvalue()
 
 
 WORDS = st.sampled_from(["x", "y", "z"])
@@ -87,6 +128,12 @@ LINES = st.one_of(
     st.builds('CMD ["{}"]'.format, WORDS),
     st.builds("USER {}".format, st.sampled_from(["0", "root"])),
     st.builds("EXPOSE 80{}".format, st.sampled_from("01")),
+    st.builds("ADD p.tar {}/".format, WORDS),
+    st.builds("COPY d/link {}".format, WORDS),
+    st.builds("COPY --from={} /bin/true {}/".format, st.just(BASE), WORDS),
+    st.builds("ONBUILD RUN echo {} > /triggered".format, WORDS),
+    st.builds('SHELL ["/bin/sh", "-{}"]'.format, st.sampled_from(["c", "ec"])),
+    st.builds("STOPSIGNAL {}".format, st.sampled_from(["TERM", "INT"])),
 )
 BOTH_MOUNTS = [
     "RUN --mount=type=bind,source=d,target=/m cat /m/c.txt > mounted",
@@ -103,25 +150,28 @@ ONLY_BUILDKIT = [
 ]
 TEXTS = st.sampled_from(["1", "2", "3"])
 MODES = st.sampled_from([0o644, 0o644, 0o755, 0o600])
+FOLDER_MODES = st.sampled_from([0o755, 0o755, 0o700])
 
 
-def lines(*, buildkit: bool) -> st.SearchStrategy[str]:
+def lines(*, engine: str) -> st.SearchStrategy[str]:
     """Lines that the engines of a dialect understand."""
-    rare = BOTH_MOUNTS + (ONLY_BUILDKIT if buildkit else [])
+    rare = BOTH_MOUNTS + (ONLY_BUILDKIT if engine in BUILDKIT else [])
     return LINES | st.sampled_from(rare)
 
 
 @st.composite
-def projects(draw: st.DrawFn, *, buildkit: bool = False) -> Project:
+def projects(draw: st.DrawFn, *, engine: str = ANY) -> Project:
     count = draw(st.integers(1, 3))
     stages = tuple(
-        tuple(draw(st.lists(lines(buildkit=buildkit), min_size=1, max_size=4 if count > 1 else 9)))
+        tuple(draw(st.lists(lines(engine=engine), min_size=1, max_size=4 if count > 1 else 9)))
         for _ in range(count)
     )
     from_stage = (False, *(draw(st.booleans()) for _ in range(count - 1)))
-    files = {name: (draw(TEXTS), draw(MODES)) for name in FILES}
+    files = {name: File(draw(TEXTS), draw(MODES)) for name in FILES}
+    files |= {ARCHIVE: File(draw(TEXTS)), LINK: File(draw(st.sampled_from("ce")))}
+    folders = {name: draw(FOLDER_MODES) for name in FOLDERS}
     ignored = tuple(draw(st.lists(st.sampled_from(IGNORABLE), max_size=2)))
-    return Project(stages, from_stage, files, _harmless(ignored))
+    return Project(stages, from_stage, files, folders, _harmless(ignored))
 
 
 def _harmless(ignored: tuple[str, ...]) -> tuple[str, ...]:
@@ -129,33 +179,64 @@ def _harmless(ignored: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(pattern for pattern in ignored if pattern != "d")
 
 
+EDITS = (
+    *["line"] * 8,
+    *["content"] * 6,
+    *("mode", "touch", "sly", "folder", "file", "rename", "link", "archive"),
+    *("ignore", "arg", "comment", "target", "no-cache", "none"),
+)
+"""`sly` leaves size and time as they were."""
+
+
 @st.composite
-def edits(draw: st.DrawFn, project: Project, *, buildkit: bool) -> Project:
-    project = replace(project, no_cache=False)
-    kind = draw(
-        st.sampled_from(
-            ["line"] * 4 + ["content"] * 4 + ["mode", "file", "ignore", "arg", "none", "no-cache"]
-        )
-    )
-    if kind == "line":
-        return draw(_line_edits(project, lines(buildkit=buildkit)))
-    if kind in ("content", "mode"):
-        name = draw(st.sampled_from(sorted(project.files)))
-        text, mode = project.files[name]
-        new = (draw(TEXTS), mode) if kind == "content" else (text, draw(MODES))
-        return replace(project, files={**project.files, name: new})
-    if kind == "file":
-        name = draw(st.sampled_from(["new.txt", "d/new", "new.log", "d/sub/g"]))
-        files = dict(project.files)
-        if files.pop(name, None) is None:
-            files[name] = (draw(TEXTS), 0o644)
-        return replace(project, files=files)
-    if kind == "ignore":
-        ignored = tuple(draw(st.lists(st.sampled_from(IGNORABLE), max_size=2)))
-        return replace(project, ignored=_harmless(ignored))
-    if kind == "arg":
-        return replace(project, build_args={draw(NAMES): draw(WORDS)})
-    return replace(project, no_cache=kind == "no-cache")
+def edits(draw: st.DrawFn, project: Project, *, engine: str) -> Project:
+    project = replace(project, fresh=())
+    match kind := draw(st.sampled_from(EDITS)):
+        case "line":
+            return draw(_line_edits(project, lines(engine=engine)))
+        case "ignore":
+            ignored = tuple(draw(st.lists(st.sampled_from(IGNORABLE), max_size=2)))
+            return replace(project, ignored=_harmless(ignored))
+        case "arg":
+            return replace(project, build_args={draw(NAMES): draw(WORDS)})
+        case "comment" | "none":
+            changed = f"{project.comment}, changed" if kind == "comment" else project.comment
+            return replace(project, comment=changed)
+        case "target":
+            stages = STAGES[: len(project.stages)]
+            return replace(project, target=draw(st.sampled_from([None, *stages])))
+        case "no-cache":
+            some = [Option("--no-cache-filter", STAGES[0])] if engine == "docker" else []
+            return replace(project, fresh=(draw(st.sampled_from([Option("--no-cache"), *some])),))
+        case "folder":
+            name = draw(st.sampled_from(FOLDERS))
+            return replace(project, folders={**project.folders, name: draw(FOLDER_MODES)})
+    return replace(project, files=draw(_file_edits(project.files, kind)))
+
+
+@st.composite
+def _file_edits(draw: st.DrawFn, files: dict[str, File], kind: str) -> dict[str, File]:
+    time = 1 + max(file.time for file in files.values())
+    plain = sorted(files.keys() - {ARCHIVE, LINK})
+    name = {"archive": ARCHIVE, "link": LINK}.get(kind) or draw(st.sampled_from(plain))
+    file = files[name]
+    match kind:
+        case "content" | "archive":
+            return {**files, name: file._replace(text=draw(TEXTS), time=time)}
+        case "sly":
+            return {**files, name: file._replace(text=draw(TEXTS))}
+        case "touch":
+            return {**files, name: file._replace(time=time)}
+        case "mode":
+            return {**files, name: file._replace(mode=draw(MODES))}
+        case "link":
+            return {**files, LINK: File(draw(st.sampled_from("ce")))}
+        case "rename" if name not in ("a.txt", "d/c.txt"):  # some lines name these
+            others = {other: kept for other, kept in files.items() if other != name}
+            return {**others, f"{name}.moved": file}
+    new = draw(st.sampled_from(["new.txt", "d/new", "new.log", "d/sub/g"]))
+    others = {other: kept for other, kept in files.items() if other != new}
+    return others if new in files else {**files, new: File(draw(TEXTS), time=time)}
 
 
 @st.composite
@@ -178,11 +259,11 @@ def _line_edits(draw: st.DrawFn, project: Project, line: st.SearchStrategy[str])
 
 
 @st.composite
-def sequences(draw: st.DrawFn, *, buildkit: bool) -> list[Project]:
+def sequences(draw: st.DrawFn, *, engine: str) -> list[Project]:
     """A project and one to three edits of it."""
-    versions = [draw(projects(buildkit=buildkit))]
+    versions = [draw(projects(engine=engine))]
     for _ in range(draw(st.integers(1, 3))):
-        versions.append(draw(edits(versions[-1], buildkit=buildkit)))
+        versions.append(draw(edits(versions[-1], engine=engine)))
     # Coming back to the beginning is what people do.
     if draw(st.booleans()):
         versions.append(versions[0])

@@ -144,7 +144,7 @@ def test_the_json_form() -> None:
         "fate": "rebuild",
         "cause": {"kind": "file", "files": [{"path": "d/new", "change": "added"}]},
         "because_of": None,
-        "stale": None,
+        "stale": False,
         "actual": "rebuild",
         "agrees": True,
     }
@@ -161,7 +161,7 @@ def test_every_kind_of_cause_has_a_sentence_in_every_language(kind: CauseKind) -
         for before, after in (("before", "after"), (None, "after"), ("before", None)):
             for changed in (files[:3], files[3:6], files[6:]):
                 cause = Cause(kind, "name", before, after, changed)
-                sentence = why(replace(step, cause=cause, stale=None), [])
+                sentence = why(replace(step, cause=cause), [])
                 assert sentence.endswith(".")
                 assert "{" not in sentence
                 said.add(f"{language}: {sentence.partition(' ')[2]}")

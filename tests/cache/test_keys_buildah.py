@@ -53,17 +53,27 @@ def test_a_stale_hit_is_told() -> None:
     project = built()
     predicted = project.predict(Options(build_args={"VERSION": "2"}))
     assert fates(predicted) == "hhhhhrrr"
-    stale = predicted[2].stale
-    assert stale
-    assert (stale.before, stale.after) == ("MODE 1", "MODE 2")
+    assert [step.stale for step in predicted[:5]] == [False, False, True, False, False]
+    cause = predicted[2].cause
+    assert cause
+    assert (cause.kind, cause.before, cause.after) == ("stale", "MODE 1", "MODE 2")
 
 
-def test_a_mount_is_not_looked_at() -> None:
+def test_a_mount_is_looked_at_since_1_39() -> None:
     project = built("FROM busybox\nRUN --mount=type=bind,target=/src make\n", {"x": "1"})
     project.context.files["x"] = "2"
     predicted = project.predict()
     assert fates(predicted) == "hh"
     assert predicted[1].stale
+    cause = predicted[1].cause
+    assert cause
+    assert [(file.path, file.change) for file in cause.files] == [("x", "content")]
+
+    newer = Options(buildah=(1, 39))
+    project.build(newer)
+    assert fates(project.predict(newer)) == "hh"
+    project.context.files["x"] = "3"
+    assert fates(project.predict(newer)) == "hr"
 
 
 def test_no_cache_holds_for_every_line() -> None:
@@ -80,6 +90,20 @@ def test_after_no_cache_the_older_images_are_found() -> None:
     project.dockerfile = APP + "LABEL z=1\n"
     project.build(Options(no_cache=True))
     assert fates(project.predict()) == "hhhhhhhhr"
+
+
+def test_after_no_cache_the_newer_images_are_found_since_1_41() -> None:
+    newer, anew = Options(buildah=(1, 41)), Options(buildah=(1, 41), no_cache=True)
+    project = Project("FROM busybox\nRUN x\nRUN y\n", dialect="buildah")
+    project.build(newer)
+    project.dockerfile = "FROM busybox\nRUN x\nRUN z\n"
+    project.build(anew)
+    assert fates(project.predict(newer)) == "hhh"
+    # Its RUN y lies on the RUN x of the first build, which is no longer taken.
+    project.dockerfile = "FROM busybox\nRUN x\nRUN y\n"
+    assert fates(project.predict(newer)) == "hhr"
+    project.build(newer)
+    assert fates(project.predict(newer)) == "hhh"
 
 
 def test_a_later_stage_finds_what_an_earlier_one_has_built() -> None:

@@ -22,7 +22,7 @@ DIALECTS = st.sampled_from(["buildkit", "buildah"])
 def laid_out(project: random_projects.Project, dialect: Dialect) -> Project:
     made = Project(
         project.dockerfile("salt"),
-        {name: text for name, (text, _) in project.files.items()},
+        {name: file.text for name, file in project.files.items()},
         dialect=dialect,
     )
     made.dockerfile = made.dockerfile.replace("*.txt", "b.txt")

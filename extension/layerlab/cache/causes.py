@@ -37,11 +37,13 @@ CauseKind = Literal[
     "already-there",
     "free",
     "stale",
+    "stale-mount",
+    "stale-copy",
 ]
 """`step`: another step is rebuilt. `output`: it depends on what a rebuilt stage writes;
 `same-output`: that was the same. `order`: what stands before it has changed. `forgotten`: the
-engine no longer had it. `already-there`: the engine had it, Layerlab did not know. `stale`: a hit
-that hides a change (Buildah). `free`: costs nothing."""
+engine no longer had it. `already-there`: the engine had it, Layerlab did not know. `stale` and
+those that begin with it: a hit that hides a change (see `stale`). `free`: costs nothing."""
 
 ChangeKind = Literal[
     "added", "removed", "renamed", "content", "mode", "owner", "link", "type", "attributes"
@@ -85,7 +87,7 @@ class Cause(msgspec.Struct, frozen=True, omit_defaults=True):
         kind: see `CauseKind`.
         name: which argument, image, stage, mount or source.
         before, after: its values; None where it was not there.
-        files: for `file`, the changed ones, at most `MAX_FILES`.
+        files: for `file`, `stale-mount`, `stale-copy`: the changed ones, at most `MAX_FILES`.
         more: how many changed files are not listed.
     """
 

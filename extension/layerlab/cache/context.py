@@ -33,6 +33,8 @@ class FileRecord(msgspec.Struct, frozen=True, gc=False):
         xattrs: extended attributes that count, sorted by name; values in hexadecimal.
         digest: SHA-256 of the bytes in hexadecimal, "" unless a file.
         source: path in the context, for people; it does not count.
+        mtime: of a file, in nanoseconds since the epoch; it does not count.
+        unseen: what it is in the context, where the engine has another (see `sent`).
     """
 
     path: str
@@ -45,6 +47,8 @@ class FileRecord(msgspec.Struct, frozen=True, gc=False):
     xattrs: tuple[tuple[str, str], ...] = ()
     digest: str = ""
     source: str = ""
+    mtime: int = 0
+    unseen: FileRecord | None = None
 
 
 class MissingSourceError(Exception):
@@ -174,6 +178,7 @@ class _Tree:
                 xattrs=self._counting(found),
                 digest=digest,
                 source=path,
+                mtime=info.st_mtime_ns,
             )
         counting = self._counting(xattrs(full))
         if S_ISLNK(info.st_mode):

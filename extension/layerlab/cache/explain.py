@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 import msgspec
 
 from layerlab.cache.causes import Cause, Texts
-from layerlab.cache.key import LINEAR, LOOSE, Key
+from layerlab.cache.key import LINEAR, NEWEST_WINS, Key, Options
 from layerlab.cache.ledger import StepRecord
 from layerlab.cache.predict import Forecast, Memory, Own, forecasts
 from layerlab.model.build import Build, Fate, Step
@@ -54,7 +54,8 @@ def explain(
     forgotten = frozenset(f.id for f in predicted if (f.fate, fates[f.id]) == ("hit", "rebuild"))
     texts = Texts(memory.text, now)
     own = Own(keys, memory.previous(build.engine, dockerfile), texts, forgotten)
-    told = forecasts(keys, fates, own, {f.id: f.stale for f in predicted})
+    stale = {f.id: f.cause for f in predicted if f.stale and f.cause and fates[f.id] == "hit"}
+    told = forecasts(keys, fates, own, stale)
     return tuple(
         _joined(before, after, actuals[before.id], after.fate)
         for before, after in zip(predicted, told, strict=True)
@@ -102,33 +103,43 @@ def _joined(before: Forecast, after: Forecast, happened: Actual | None, real: Fa
             cause = Cause("same-output", told.name) if same and told else Cause("already-there")
             because_of = before.because_of if same else None
     fields = msgspec.structs.asdict(before)
-    fields.update(cause=cause, because_of=because_of)
+    fields.update(cause=cause, because_of=because_of, stale=after.stale)
     return Explanation(**fields, actual=happened, agrees=agrees)
 
 
 def records(
-    keys: Sequence[Key], build: Build, memory: Memory, *, dockerfile: str
+    keys: Sequence[Key],
+    build: Build,
+    memory: Memory,
+    *,
+    dockerfile: str,
+    options: Options = Options(),  # noqa: B008 - a frozen value
 ) -> tuple[StepRecord, ...]:
     """What the ledger should learn from a build: the steps that succeeded, with both their keys.
 
-    After `--no-cache` Buildah has two images of a step and takes the older one from then on
-    (`intermediateImageExists` walks `store.Images()`, which lists them as they came). So what
-    was built on the newer one will not be found again, and is not recorded.
+    After `--no-cache` Buildah has two images of a step, and until v1.41 took the older one from
+    then on (`intermediateImageExists` walks `store.Images()`, which lists them as they came). So
+    what was built on the newer one will not be found again, and is not recorded.
     """
     hidden: set[str] = set()
-    made: list[StepRecord] = []
+    done: list[StepRecord] = []
+    made: dict[str | None, str] = {}
+    oldest_wins = build.engine in LINEAR and options.buildah < NEWEST_WINS
     for key in keys:
         if key.free:
             continue
-        if _hidden(key, build, memory) or key.parent in hidden:
+        before = memory.find(build.engine, key.key)
+        if key.parent in hidden or (oldest_wins and key.fresh and before is not None):
             hidden.add(key.id)
         elif _succeeded(key, build):
-            made += [_record(key, name, build, dockerfile) for name in {key.key: 0, key.loose: 0}]
-    return tuple(made)
-
-
-def _hidden(key: Key, build: Build, memory: Memory) -> bool:
-    return build.engine in LINEAR and key.fresh and memory.find(build.engine, key.key) is not None
+            reused = before is not None and actual(key, build) != "rebuild"
+            made[key.id] = before.made if before and reused else f"{build.id} {key.id}"
+            record = _record(key, build, dockerfile, made[key.id], made.get(key.parent, ""))
+            done.append(record)
+            if key.loose != key.key:
+                # The loose key only has to be found.
+                done.append(msgspec.structs.replace(record, key=key.loose, ingredients=()))
+    return tuple(done)
 
 
 def _succeeded(key: Key, build: Build) -> bool:
@@ -137,7 +148,7 @@ def _succeeded(key: Key, build: Build) -> bool:
     return happened in ("hit", "rebuild") or (happened is None and build.outcome == "built")
 
 
-def _record(key: Key, name: str, build: Build, dockerfile: str) -> StepRecord:
+def _record(key: Key, build: Build, dockerfile: str, made: str, on: str) -> StepRecord:
     return StepRecord(
         engine=build.engine,
         dockerfile=dockerfile,
@@ -145,9 +156,10 @@ def _record(key: Key, name: str, build: Build, dockerfile: str) -> StepRecord:
         position=key.step.position,
         instruction=key.step.instruction,
         platform=key.platform,
-        key=name,
-        # The loose key only has to be found.
-        ingredients=() if name.startswith(LOOSE) else key.ingredients,
+        key=key.key,
+        ingredients=key.ingredients,
         build_id=build.id,
         at=build.finished or build.started,
+        made=made,
+        on=on,
     )

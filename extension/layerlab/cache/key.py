@@ -21,9 +21,10 @@ from layerlab.model.plan import PlannedStep
 LOOSE = "loose:"
 """How loose keys begin in the ledger."""
 
-NOTES = frozenset({"uses-arg", "uses-env", "expanded", "parent"})
+NOTES = frozenset({"uses-arg", "uses-env", "expanded", "shown", "unseen", "parent"})
 """Kinds of ingredients that explain a key but are not hashed by themselves: variables that words
-were expanded with, what Buildah's text would be after expansion, the parent's key."""
+were expanded with, what a stale hit would hide (`expanded`, `shown`, `unseen`: see `stale`), the
+parent's key."""
 
 ORIGIN = frozenset({"path", "from"})
 """Kinds that only say where content comes from; the loose key leaves them out."""
@@ -31,6 +32,10 @@ ORIGIN = frozenset({"path", "from"})
 LINEAR = frozenset({"podman", "buildah"})
 """Engines that go through a Dockerfile from top to bottom. BuildKit works on stages at once, and
 does a step that two of them share once, for whichever asks first."""
+
+NEWEST_WINS = (1, 41)
+"""Since this version Buildah takes the newest of several images of one step (`--no-cache` makes
+another one); before, the oldest (`intermediateImageExists` in `imagebuildah/stage_executor.go`)."""
 
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(FileRecord).decode
@@ -40,9 +45,12 @@ class Selection(Protocol):
     """The build context behind one ignore file."""
 
     def __call__(
-        self, sources: Sequence[str], *, exclude: Sequence[str] = ()
+        self, sources: Sequence[str], *, exclude: Sequence[str] = (), whole: bool = False
     ) -> tuple[FileRecord, ...]:
-        """The files that these sources select; raises `MissingSourceError` where there are none."""
+        """The files that these sources select; raises `MissingSourceError` where there are none.
+
+        `whole` looks at what the ignore file hides, too.
+        """
         ...
 
 
@@ -55,6 +63,7 @@ class Options(msgspec.Struct, frozen=True):
         native: the engine's own platform.
         no_cache: `--no-cache`.
         no_cache_filter: names of stages (`--no-cache-filter`, BuildKit only).
+        buildah: the version of Buildah that builds, major and minor; its rules have changed.
     """
 
     build_args: dict[str, str] = {}
@@ -62,6 +71,7 @@ class Options(msgspec.Struct, frozen=True):
     native: str = "linux/amd64"
     no_cache: bool = False
     no_cache_filter: tuple[str, ...] = ()
+    buildah: tuple[int, int] = (1, 28)
 
     @property
     def targets(self) -> tuple[str, ...]:
@@ -148,17 +158,14 @@ def _ended(begun: hashlib._Hash, parts: Iterable[str]) -> str:
     return state.hexdigest()
 
 
-def file_ingredient(record: FileRecord) -> Ingredient:
+def file_ingredient(record: FileRecord, kind: str = "file") -> Ingredient:
     """One selected file: its name for people, and what of it counts."""
-    return Ingredient(
-        "file",
-        record.source or record.path,
-        _encode(msgspec.structs.replace(record, source="")).decode(),
-    )
+    counts = msgspec.structs.replace(record, source="", mtime=0, unseen=None)
+    return Ingredient(kind, record.source or record.path, _encode(counts).decode())
 
 
 def file_record(ingredient: Ingredient) -> FileRecord:
-    """The inverse of `file_ingredient`, but for `source`."""
+    """The inverse of `file_ingredient`, but for what does not count."""
     return _decode(ingredient.value)
 
 

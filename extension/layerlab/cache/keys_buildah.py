@@ -1,8 +1,9 @@
 """Keys as Buildah makes them: the history of the parent image, and one line of text for a step.
 
-Read in Buildah v1.28.2 (also in Podman 4.3): `imagebuildah/stage_executor.go`
-(`intermediateImageExists`, `historyAndDiffIDsMatch`, `getCreatedBy`, `getBuildArgsKey`,
-`getBuildArgsResolvedForRun`), `add.go`, and openshift/imagebuilder's `dispatchers.go`.
+Read in Buildah v1.28.2 (also in Podman 4.3) and v1.43.1 (Podman 5.8):
+`imagebuildah/stage_executor.go` (`intermediateImageExists`, `historyAndDiffIDsMatch`,
+`getCreatedBy`, `getBuildArgsKey`, `getBuildArgsResolvedForRun`), `add.go`, and
+openshift/imagebuilder's `dispatchers.go`.
 
 - Every instruction is an entry in the history, LABEL and CMD too: a changed line rebuilds all
   that follow in its stage, and what is built FROM it.
@@ -10,11 +11,13 @@ Read in Buildah v1.28.2 (also in Podman 4.3): `imagebuildah/stage_executor.go`
   hit although the value has changed (containers/buildah#5501, #5575). Such a hit is stale: the
   ingredient `expanded` tells.
 - ARG counts by the names that have a value, RUN by names and values. Its mounts count as they are
-  written: what they show to the command does not (`getCreatedBy` has no digest of it).
+  written, and since v1.39 by what a bind mount shows of the context, the ignore file or not
+  (`generatePathChecksum`). What it shows of another stage counts since v1.44.
 - COPY and ADD count by the content that they copy, after `--chown` and `--chmod`, and the last
   word as written; not by the names of the sources, not by `--from`.
 - `--label` adds a last step, which is in no Dockerfile and rebuilds nothing else.
-- `--no-cache` holds for every step.
+- `--no-cache` holds for every step. Of two images that match, the older was taken, and since
+  v1.41 it is the newer one: see `key.NEWEST_WINS`.
 """
 
 from __future__ import annotations
@@ -30,7 +33,6 @@ from layerlab.cache.key import (
     Key,
     Options,
     Selection,
-    digest,
     file_ingredient,
     file_record,
 )
@@ -71,6 +73,8 @@ def _step(walk: Walk, state: StageState, line: Line) -> Key:
     return walk.key(state, line.step, inputs, fresh=state.fresh)
 
 
+_LOOKS_INTO_MOUNTS = (1, 39)
+"""Since this version of Buildah."""
 _EXPANDED = ("ENV", "LABEL", "EXPOSE", "VOLUME", "USER", "WORKDIR", "STOPSIGNAL")
 """Instructions whose words are expanded (`replaceEnvAllowed` in imagebuilder's `evaluator.go`)."""
 
@@ -96,11 +100,13 @@ def _run(walk: Walk, state: StageState, inputs: Inputs, command: Command) -> Non
     for name, value in sorted(_arguments(state).items()):
         if name not in PROXIES or name in state.variables.args:
             inputs.add("arg", name, env.get(name, value))
+    kind = "file" if walk.options.buildah >= _LOOKS_INTO_MOUNTS else "shown"
     for mount in read.mounts(command, state.variables.scope):
         if mount.type == "bind" and not mount.origin:
             shown = Inputs()
-            walk.take_files(shown, [mount.source or "/"])
-            inputs.add("expanded", mount.target, digest(i.value for i in shown.ingredients))
+            walk.take_files(shown, [mount.source or "/"], whole=True)
+            inputs.missing = inputs.missing or shown.missing
+            inputs.ingredients += (Ingredient(kind, i.name, i.value) for i in shown.ingredients)
 
 
 def _copy(walk: Walk, state: StageState, inputs: Inputs, line: Line) -> None:

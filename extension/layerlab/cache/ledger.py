@@ -15,6 +15,8 @@ from pathlib import Path
 
 import msgspec
 
+from layerlab.cache.context import FileRecord
+
 
 class Ingredient(msgspec.Struct, frozen=True, gc=False):
     """One thing that went into a step's key.
@@ -45,6 +47,8 @@ class StepRecord(msgspec.Struct, frozen=True):
         ingredients: what went into the key.
         build_id: the build that it was part of.
         at: when, in seconds since the epoch.
+        made: which execution made it; a step that was reused keeps the one before.
+        on: which execution made what it stands on.
     """
 
     engine: str
@@ -57,17 +61,27 @@ class StepRecord(msgspec.Struct, frozen=True):
     ingredients: tuple[Ingredient, ...]
     build_id: str
     at: float
+    made: str = ""
+    on: str = ""
+
+
+class _Copy(msgspec.Struct, frozen=True):
+    engine: str
+    context: str
+    files: dict[str, FileRecord]
 
 
 MAX_STEPS = 20_000
 MAX_BUILDS = 500
 MAX_TEXTS = 2_000
+MAX_COPIES = 20
 """How much is remembered of each; what was not used for longest makes room."""
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS steps (engine, key, record, PRIMARY KEY (engine, key));
 CREATE TABLE IF NOT EXISTS builds (engine, dockerfile, records, PRIMARY KEY (engine, dockerfile));
 CREATE TABLE IF NOT EXISTS texts (digest PRIMARY KEY, text);
+CREATE TABLE IF NOT EXISTS copies (engine, context, files, PRIMARY KEY (engine, context));
 """
 _DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR)
 
@@ -110,6 +124,22 @@ class Ledger:
             return None
         data = text.encode("utf-8", "surrogatepass")
         return text if hashlib.sha256(data).hexdigest() == digest else None
+
+    def copy(self, engine: str, context: str) -> dict[str, FileRecord]:
+        """What an engine was last sent of a context (see `sent.Copy`); empty where not known."""
+        row = self._one(
+            "SELECT files FROM copies WHERE engine = ? AND context = ?", engine, context
+        )
+        with contextlib.suppress(msgspec.MsgspecError, UnicodeError):
+            kept = msgspec.json.decode(row, type=_Copy)
+            # A damaged page may answer with another row.
+            return kept.files if (kept.engine, kept.context) == (engine, context) else {}
+        return {}
+
+    def keep_copy(self, engine: str, context: str, files: Mapping[str, FileRecord]) -> None:
+        """Remember what an engine was sent."""
+        encoded = msgspec.json.encode(_Copy(engine, context, dict(files)))
+        self._do(lambda db: _keep_copy(db, engine, context, encoded))
 
     def record(self, records: Sequence[StepRecord], texts: Mapping[str, str] | None = None) -> None:
         """Learn what a build did: all of it or, where that cannot be written, none.
@@ -185,9 +215,21 @@ class Ledger:
         return True
 
 
+def _keep_copy(db: sqlite3.Connection, engine: str, context: str, files: bytes) -> None:
+    db.execute("INSERT OR REPLACE INTO copies VALUES (?, ?, ?)", (engine, context, files))
+    _bound(db, "copies", MAX_COPIES)
+
+
+def _bound(db: sqlite3.Connection, table: str, most: int) -> None:
+    # Replacing gives a new row id, so the lowest ones were not used for longest.
+    db.execute(
+        f"DELETE FROM {table} WHERE rowid <= (SELECT max(rowid) FROM {table}) - ?",  # noqa: S608 - one of our own tables
+        (most,),
+    )
+
+
 def _write(db: sqlite3.Connection, records: Sequence[StepRecord], texts: Mapping[str, str]) -> None:
     encode = msgspec.json.encode
-    # Replacing gives a new row id, so the lowest ones were not used for longest.
     db.executemany(
         "INSERT OR REPLACE INTO steps VALUES (?, ?, ?)",
         ((record.engine, record.key, encode(record)) for record in records),
@@ -199,7 +241,4 @@ def _write(db: sqlite3.Connection, records: Sequence[StepRecord], texts: Mapping
     )
     db.executemany("INSERT OR REPLACE INTO texts VALUES (?, ?)", texts.items())
     for table, most in (("steps", MAX_STEPS), ("builds", MAX_BUILDS), ("texts", MAX_TEXTS)):
-        db.execute(
-            f"DELETE FROM {table} WHERE rowid <= (SELECT max(rowid) FROM {table}) - ?",  # noqa: S608 - names from the line above
-            (most,),
-        )
+        _bound(db, table, most)

@@ -13,8 +13,9 @@ from typing import Protocol
 import msgspec
 
 from layerlab.cache.causes import Cause, Texts, compare, pair
-from layerlab.cache.key import LINEAR, LOOSE, Key
+from layerlab.cache.key import LINEAR, LOOSE, NEWEST_WINS, Key, Options
 from layerlab.cache.ledger import StepRecord
+from layerlab.cache.stale import hidden_change
 from layerlab.model.build import Fate
 from layerlab.model.plan import StepKind
 
@@ -47,7 +48,8 @@ class Forecast(msgspec.Struct, frozen=True):
         fate: `unknown` says that nobody can know yet; the cause says why.
         cause: None for a plain hit.
         because_of: the n of the step where the rebuilding began, None where it began here.
-        stale: for a hit of Buildah's that hides a change: what has changed.
+        stale: a hit that hides a change: the image will be another one than a build from nothing
+            would make; the cause says what has changed.
     """
 
     n: int
@@ -60,7 +62,7 @@ class Forecast(msgspec.Struct, frozen=True):
     fate: Fate
     cause: Cause | None = None
     because_of: int | None = None
-    stale: Cause | None = None
+    stale: bool = False
 
 
 def predict(
@@ -69,6 +71,7 @@ def predict(
     *,
     engine: str,
     dockerfile: str,
+    options: Options = Options(),  # noqa: B008 - a frozen value
     now: Callable[[str], str | None] = lambda _: None,
 ) -> tuple[Forecast, ...]:
     """The fate of each step.
@@ -77,20 +80,31 @@ def predict(
         keys: of `keys.step_keys`.
         memory: the ledger.
         engine, dockerfile: as in the ledger's records.
+        options: those that the keys were made with.
         now: the text of a small file of the context, for lines that differ.
     """
+    linear = engine in LINEAR
     found = {key.key: memory.find(engine, key.key) for key in keys if not key.free}
     maybe = {key.loose: memory.find(engine, key.loose) for key in keys if key.loose not in found}
-    fates = decide(
-        keys,
-        lambda key: (found.get(key) or maybe.get(key)) is not None,
-        linear=engine in LINEAR,
-    )
-    own = Own(keys, memory.previous(engine, dockerfile), Texts(memory.text, now))
+
+    def known(name: str) -> bool:
+        record = found.get(name) or maybe.get(name)
+        if record is None or not linear or options.buildah < NEWEST_WINS:
+            return record is not None
+        # It must stand on that execution of the step below that the engine takes now.
+        below = next((i.value for i in record.ingredients if i.kind == "parent"), "")
+        under = found.get(below)
+        return under is None or under.made == record.on
+
+    fates = decide(keys, known, linear=linear)
+    texts = Texts(memory.text, now)
+    own = Own(keys, memory.previous(engine, dockerfile), texts)
     stale = {
-        key.id: _stale(key, record)
+        key.id: cause
         for key in keys
-        if fates[key.id] == "hit" and (record := found.get(key.key))
+        if fates[key.id] == "hit"
+        and (record := found.get(key.key))
+        and (cause := hidden_change(key, record, texts))
     }
     return forecasts(keys, fates, own, stale)
 
@@ -179,16 +193,6 @@ class Own:
         return compare(under, was, self.texts) or self._before(under, was)
 
 
-def _stale(key: Key, record: StepRecord) -> Cause | None:
-    """What a hit of Buildah's hides (containers/buildah#5501)."""
-    was = {i.name: i.value for i in record.ingredients if i.kind == "expanded"}
-    now = {i.name: i.value for i in key.ingredients if i.kind == "expanded"}
-    for name, value in now.items():
-        if was.get(name) not in (None, value):
-            return Cause("stale", name, before=was[name], after=value)
-    return None
-
-
 @dataclass
 class _Story:
     """Causes as they are told in order.
@@ -261,9 +265,9 @@ def forecasts(
     keys: Sequence[Key],
     fates: Mapping[str, Fate],
     own: Own,
-    stale: Mapping[str, Cause | None],
+    stale: Mapping[str, Cause],
 ) -> tuple[Forecast, ...]:
-    """Fates with their causes, in the order of the keys."""
+    """Fates with their causes, in the order of the keys; `stale` has those of stale hits."""
     places = {step: n for n, step in enumerate(dict.fromkeys(key.step.id for key in keys), 1)}
     story = _Story({key.id: places[key.step.id] for key in keys})
     out = []
@@ -279,9 +283,9 @@ def forecasts(
                 kind=key.step.kind,
                 platform=key.platform,
                 fate=fates[key.id],
-                cause=story.causes[key.id],
+                cause=stale.get(key.id) or story.causes[key.id],
                 because_of=story.roots[key.id],
-                stale=stale.get(key.id),
+                stale=key.id in stale,
             )
         )
     return tuple(out)

@@ -22,7 +22,7 @@ def why(forecast: Forecast, all_: Sequence[Forecast]) -> str:
         forecast: a forecast or an explanation.
         all_: those of the whole build, to name the step that it is because of.
     """
-    cause = forecast.stale or forecast.cause
+    cause = forecast.cause
     if cause is None:
         return ""
     root = next((f for f in all_ if f.n == forecast.because_of), None)
@@ -75,11 +75,19 @@ def _instruction(cause: Cause, _: str) -> str:
 
 
 def _file(cause: Cause, _: str) -> str:
+    return f"{_files(cause)}."
+
+
+def _stale_files(cause: Cause, _: str) -> str:
+    return say(f"reason.{cause.kind}", files=_files(cause))
+
+
+def _files(cause: Cause) -> str:
     shown = [file_sentence(change) for change in cause.files[:_SHOWN_FILES]]
     rest = len(cause.files) - len(shown) + cause.more
     if rest:
         shown.append(say("reason.more-files", rest, count=f"{rest}"))
-    return "; ".join(shown) + "."
+    return "; ".join(shown)
 
 
 def file_sentence(change: FileChange) -> str:
@@ -117,6 +125,7 @@ _SENTENCES: dict[str, Callable[[Cause, str], str]] = {
     **dict.fromkeys(
         ("arg", "env", "base", "platform", "user", "workdir", "shell", "mount"), _value
     ),
+    **dict.fromkeys(("stale-mount", "stale-copy"), _stale_files),
     **dict.fromkeys(("order", "stale"), lambda cause, _: _change(f"reason.{cause.kind}", cause)),
 }
 """Causes that are told in more than one way, or with values; the rest have one text each."""

@@ -152,13 +152,21 @@ class Walk:
         return f"{self.target}:{step.id}" if len(self.options.targets) > 1 else step.id
 
     def take_files(
-        self, inputs: Inputs, sources: Sequence[str], exclude: Sequence[str] = ()
+        self,
+        inputs: Inputs,
+        sources: Sequence[str],
+        exclude: Sequence[str] = (),
+        *,
+        whole: bool = False,
     ) -> None:
         """The files of the context that these sources select."""
         try:
-            inputs.ingredients += map(file_ingredient, self.select(sources, exclude=exclude))
+            records = self.select(sources, exclude=exclude, whole=whole)
         except MissingSourceError as error:
             inputs.missing = error.source
+            return
+        inputs.ingredients += map(file_ingredient, records)
+        inputs.ingredients += (file_ingredient(r.unseen, "unseen") for r in records if r.unseen)
 
     def take_from(self, inputs: Inputs, state: StageState, name: str, paths: Sequence[str]) -> None:
         """Another stage's files, or an image's."""

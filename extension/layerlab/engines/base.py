@@ -153,6 +153,11 @@ class Engine(Protocol):
         """Which build cache it uses: its name, and the builder where there can be several."""
         ...
 
+    @property
+    def buildah(self) -> tuple[int, int] | None:
+        """The version of Buildah that builds, major and minor; None for BuildKit."""
+        ...
+
     def probe(self) -> EngineReport:
         """Look whether it is there and works; never raises, takes at most some seconds."""
         ...

@@ -18,7 +18,7 @@ import msgspec
 
 from layerlab.engines import buildah_words, process, records, references, refusals, serving
 from layerlab.engines.base import Container, EngineName, Image
-from layerlab.engines.cli import SHORT, decode, option
+from layerlab.engines.cli import SHORT, decode, option, version_of
 from layerlab.engines.containers_storage import ContainersStorageEngine
 from layerlab.engines.process import Child
 from layerlab.errors import CommandFailedError
@@ -60,6 +60,11 @@ class BuildahEngine(ContainersStorageEngine):
     def builder_words(self) -> str:
         """See `CliEngine`."""
         return "Buildah"
+
+    @cached_property
+    def buildah(self) -> tuple[int, int] | None:
+        """See `base.Engine`."""
+        return version_of(self.stdout("--version").decode(errors="replace"))
 
     def start_trial(self, printed: str) -> str:
         """See `CliEngine`; that the program `-` is missed shows that all else was in order."""

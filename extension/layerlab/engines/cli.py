@@ -81,6 +81,11 @@ class CliEngine:
         """See `base.Engine`."""
         return self.name
 
+    @property
+    def buildah(self) -> tuple[int, int] | None:
+        """See `base.Engine`."""
+        return None
+
     # Builds.
 
     def probe(self) -> EngineReport:

@@ -9,7 +9,7 @@ import msgspec
 
 from layerlab.engines import process, records, references
 from layerlab.engines.base import EngineName, Image
-from layerlab.engines.cli import SHORT
+from layerlab.engines.cli import SHORT, version_of
 from layerlab.engines.containers_storage import ContainersStorageEngine
 
 NO_PROGRAM = 127
@@ -39,7 +39,12 @@ class PodmanEngine(ContainersStorageEngine):
 
     def builder_words(self) -> str:
         """See `CliEngine`."""
-        return f"Buildah {self._info().host.buildah_version}"
+        return f"Buildah {self._info.host.buildah_version}"
+
+    @cached_property
+    def buildah(self) -> tuple[int, int] | None:
+        """See `base.Engine`."""
+        return version_of(self._info.host.buildah_version)
 
     def start_trial(self, printed: str) -> str:
         """See `CliEngine`; podman gives a container limits of its own, which may be refused.
@@ -72,12 +77,16 @@ class PodmanEngine(ContainersStorageEngine):
     @cached_property
     def graph_root(self) -> Path:
         """See `ContainersStorageEngine`."""
-        return Path(self._info().store.graph_root)
+        return Path(self._info.store.graph_root)
 
     def platforms(self) -> tuple[str, ...]:
         """See `base.Engine`; newer versions say what their virtual machine emulates."""
-        host = self._info().host
+        host = self._asked().host
         return tuple(dict.fromkeys((*super().platforms(), *host.emulated_architectures)))
 
+    @cached_property
     def _info(self) -> _Info:
+        return self._asked()
+
+    def _asked(self) -> _Info:
         return self.read(_Info, "info", "--format", "json")

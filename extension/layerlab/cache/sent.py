@@ -1,0 +1,113 @@
+"""BuildKit's copy of the build context, and what of a change it does not notice.
+
+The client sends only what differs from the copy that the daemon has kept from the build before
+(`tonistiigi/fsutil`, vendored by BuildKit v0.13 to v0.34):
+
+- A file is the same where size, time and mode are (`sameFile` and `compareStat` in
+  `diff_containerd.go`): other bytes under the same time (moby/buildkit#4817) and other extended
+  attributes are not sent.
+- A folder that is there already stays what it was when it came: `DiskWriter.HandleChange` returns
+  before it tells anyone (`diskwriter.go`), so that the digests of `cache/contenthash` keep the
+  mode that the folder had at first.
+- What a build does not ask for leaves the copy.
+
+docker keeps one copy for each context folder, nerdctl a single one for all (`buildctl` opens its
+session without a shared key).
+"""
+
+from __future__ import annotations
+
+import os
+import posixpath
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from stat import S_IMODE
+
+import msgspec
+
+from layerlab.cache.context import FileRecord
+from layerlab.cache.key import Selection
+
+Copy = Mapping[str, FileRecord]
+"""What the engine has of a context: by the path in it, which is also the record's `source`."""
+
+_ONE_FOR_ALL = frozenset({"nerdctl"})
+
+
+def copy_name(engine: str, context: Path) -> str:
+    """Which copy an engine brings up to date when it is sent this context."""
+    return "" if engine in _ONE_FOR_ALL else str(context.resolve())
+
+
+def seen(record: FileRecord, copy: Copy) -> FileRecord:
+    """A file as the engine will see it; `unseen` is what it really is, where that is another.
+
+    Args:
+        record: as it is in the context now.
+        copy: what the engine has from the build before.
+    """
+    kept = copy.get(record.source)
+    if kept is None or kept.type != record.type:
+        return record
+    if record.type == "dir":
+        same = msgspec.structs.replace(record, mode=kept.mode, xattrs=kept.xattrs)
+    elif _looks_same(record, kept):
+        same = msgspec.structs.replace(record, digest=kept.digest, xattrs=kept.xattrs)
+    else:
+        return record
+    return record if same == record else msgspec.structs.replace(same, unseen=record)
+
+
+def _looks_same(now: FileRecord, kept: FileRecord) -> bool:
+    looks = (now.mode, now.size, now.mtime, now.link)
+    return looks == (kept.mode, kept.size, kept.mtime, kept.link)
+
+
+class Sending:
+    """A selection of files as BuildKit will see them; it remembers what a build asks for.
+
+    Args:
+        context: the folder.
+        select: what is in it now.
+        copy: what the engine has of it.
+    """
+
+    def __init__(self, context: Path, select: Selection, copy: Copy) -> None:
+        self._context = context
+        self._select = select
+        self._copy = copy
+        self._asked: dict[str, FileRecord] = {}
+
+    def __call__(
+        self, sources: Sequence[str], *, exclude: Sequence[str] = (), whole: bool = False
+    ) -> tuple[FileRecord, ...]:
+        """See `key.Selection`."""
+        found = self._select(sources, exclude=exclude, whole=whole)
+        records = tuple(seen(record, self._copy) for record in found)
+        self._asked.update((record.source, record) for record in records if record.source)
+        return records
+
+    def copy(self) -> dict[str, FileRecord]:
+        """What the engine has after the build: what was asked for, and the folders above it."""
+        whole = {
+            source: msgspec.structs.replace(record, path="", unseen=None)
+            for source, record in self._asked.items()
+        }
+        for folder in _above(whole):
+            try:
+                mode = S_IMODE(os.lstat(self._context / folder).st_mode)
+            except OSError:
+                continue
+            whole[folder] = seen(FileRecord("", "dir", mode, source=folder), self._copy)
+        return whole
+
+
+def _above(paths: Mapping[str, FileRecord]) -> set[str]:
+    """The folders above these paths that are not among them."""
+    folders: set[str] = set()
+    for path in paths:
+        folder = posixpath.dirname(path)
+        while folder and folder not in folders and folder not in paths:
+            folders.add(folder)
+            folder = posixpath.dirname(folder)
+    return folders
