@@ -6,7 +6,7 @@ READY := .venv/.ready
 TESTS := .venv/.tests
 
 .DEFAULT_GOAL := help
-.PHONY: help lab course check test test-all lint record screenshots
+.PHONY: help lab course check test test-all agreement lint record screenshots
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -23,8 +23,11 @@ check: $(TESTS) ## lint, types, unit tests: no engine, no network
 test: $(TESTS) ## check, then real engines, the labs on each, a real browser
 	$(BIN)/python -m tests test
 
-test-all: $(TESTS) ## the slow suites: all, or SUITE=agreement|bench|interrupts|generations, and ENGINE=…
+test-all: $(TESTS) ## the slow suites: all, or SUITE=agreement|bench|context|interrupts|generations, and ENGINE=…
 	$(BIN)/python -m tests all $(if $(SUITE),--suite $(SUITE)) $(if $(ENGINE),--engine $(ENGINE))
+
+agreement: $(TESTS) ## the cache model against every engine: N=… random edit sequences each, or ENGINE=…
+	$(BIN)/python -m tests all --suite agreement --sequences $(or $(N),50) $(if $(ENGINE),--engine $(ENGINE))
 
 lint: $(TESTS) ## ruff and mypy, warnings are errors
 	$(BIN)/ruff check && $(BIN)/ruff format --check && $(BIN)/mypy

@@ -34,6 +34,7 @@ ENGINES = (sys.executable, "-m", "tests.engines")
 SUITES: dict[str, tuple[str, ...]] = {
     "agreement": ("tests.cache.agreement", "--sequences", "50"),
     "bench": ("tests.bench",),
+    "context": ("tests.bench.context",),
     "interrupts": ("tests.slow.interrupts",),
 }
 """The slow suites: a module and its arguments, to which the engine is added."""
@@ -71,9 +72,12 @@ def main() -> int:
     parser.add_argument("tier", choices=("check", "test", "live", "all"))
     parser.add_argument("--suite", choices=(*SUITES, GENERATIONS), help="of `all`: this one alone")
     parser.add_argument("--engine", choices=layout.ENGINES, help="of `all`: this one alone")
+    parser.add_argument("--sequences", help="of the agreement suite: how many on each engine")
     chosen = parser.parse_args()
     parts = Parts()
     if chosen.tier == "all":
+        if chosen.sequences:
+            SUITES["agreement"] = (*SUITES["agreement"][:-1], chosen.sequences)
         _slow(parts, chosen.suite, chosen.engine)
         return parts.verdict()
     if chosen.tier == "live":

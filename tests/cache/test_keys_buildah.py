@@ -106,6 +106,25 @@ def test_after_no_cache_the_newer_images_are_found_since_1_41() -> None:
     assert fates(project.predict(newer)) == "hhh"
 
 
+def test_a_pinned_stage_is_never_found_since_1_41() -> None:
+    text = "FROM --platform=linux/amd64 busybox\nRUN x\nFROM busybox\nRUN y\nCOPY --from=0 / /\n"
+    project = Project(text, dialect="buildah")
+    for version, expected in (((1, 40), "hhhhh"), ((1, 41), "hrhhu")):
+        options = Options(platforms=("linux/arm64",), buildah=version)
+        project.build(options)
+        predicted = project.predict(options)
+        assert fates(predicted) == expected
+    cause = predicted[1].cause
+    assert cause
+    assert (cause.kind, cause.name) == ("pinned", "linux/amd64")
+
+
+def test_triggers_of_a_stage_of_the_same_file_are_forgotten() -> None:
+    project = built("FROM busybox AS a\nONBUILD COPY x /x\nFROM a\nRUN b\n", {"x": "1"})
+    project.context.files["x"] = "2"
+    assert fates(project.predict()) == "hhhh"
+
+
 def test_a_later_stage_finds_what_an_earlier_one_has_built() -> None:
     project = Project(
         "FROM busybox AS a\nRUN x\nFROM busybox\nRUN x\nCOPY --from=a / /\n", dialect="buildah"

@@ -27,6 +27,7 @@ CauseKind = Literal[
     "shell",
     "mount",
     "no-cache",
+    "pinned",
     "missing",
     "step",
     "output",

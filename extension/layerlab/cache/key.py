@@ -37,6 +37,10 @@ NEWEST_WINS = (1, 41)
 """Since this version Buildah takes the newest of several images of one step (`--no-cache` makes
 another one); before, the oldest (`intermediateImageExists` in `imagebuildah/stage_executor.go`)."""
 
+CHECKS_PLATFORM = (1, 41)
+"""Since this version Buildah leaves out what is for another platform than the build is for, also
+in a stage with a platform of its own (`intermediateImageExists`)."""
+
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(FileRecord).decode
 
@@ -100,6 +104,8 @@ class Key(msgspec.Struct, frozen=True):
         reads: ids of the steps whose output it takes files from.
         doubts: why even a known key may miss.
         fresh: told not to use the cache (`--no-cache`).
+        pinned: its stage runs on another platform than the build is for, and the engine finds
+            only what is for that one (`CHECKS_PLATFORM`).
         missing: a source that is not in the context, so that the step will fail.
     """
 
@@ -113,6 +119,7 @@ class Key(msgspec.Struct, frozen=True):
     reads: tuple[str, ...] = ()
     doubts: tuple[Doubt, ...] = ()
     fresh: bool = False
+    pinned: bool = False
     missing: str | None = None
 
     @property

@@ -88,8 +88,6 @@ def _apply(state: StageState, command: Command) -> None:
             state.cwd = posixpath.normpath(posixpath.join("/", state.cwd, folder))
         case "USER":
             state.user = expand(command.value[0], state.variables.scope)
-        case "ONBUILD":
-            state.triggers = (*state.triggers, read.trigger(command))
 
 
 def _run(walk: Walk, state: StageState, inputs: Inputs, command: Command) -> None:

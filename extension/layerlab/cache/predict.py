@@ -126,7 +126,7 @@ def decide(keys: Sequence[Key], known: Callable[[str], bool], *, linear: bool) -
         elif key.step.kind == "from" and key.parent is None:
             # Nothing is looked up: what stands on another base has another key.
             fates[key.id] = "unknown" if key.doubts else "hit"
-        elif key.fresh or key.missing or under == "rebuild":
+        elif key.fresh or key.pinned or key.missing or under == "rebuild":
             fates[key.id] = "rebuild"
         else:
             sure = under == "hit" and not key.doubts
@@ -165,6 +165,8 @@ class Own:
         """The cause, if it is not another step that is rebuilt."""
         if key.fresh:
             return Cause("no-cache")
+        if key.pinned:
+            return Cause("pinned", key.platform)
         if key.missing:
             return Cause("missing", key.missing)
         if key.id in self.forgotten:

@@ -11,6 +11,7 @@ import msgspec
 from layerlab.cache.context import FileRecord, MissingSourceError
 from layerlab.cache.dockerfile import SCRATCH
 from layerlab.cache.key import (
+    CHECKS_PLATFORM,
     Doubt,
     Key,
     Options,
@@ -142,6 +143,11 @@ class Walk:
             reads=tuple(key.id for key in inputs.reads),
             doubts=(*state.doubts, *inputs.doubts),
             fresh=fresh,
+            pinned=(
+                self.dialect == "buildah"
+                and self.options.buildah >= CHECKS_PLATFORM
+                and state.platform != self.target
+            ),
             missing=inputs.missing,
         )
         state.last = key
@@ -213,7 +219,8 @@ class Walk:
         variables.inherit(under.variables)
         state.last, state.platform, state.doubts = under.last, under.platform, under.doubts
         state.cwd, state.user, state.shell = under.cwd, under.user, under.shell
-        return state, under.triggers
+        # Buildah forgets the triggers of a stage of the same file.
+        return state, under.triggers if self.dialect == "buildkit" else ()
 
     def on_image(self, state: StageState, line: Line, image: str, digest: str) -> Key:
         """The key of a FROM that takes an image."""
