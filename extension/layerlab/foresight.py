@@ -23,7 +23,7 @@ from layerlab.cache.digests import Digests
 from layerlab.cache.explain import Explanation, explain, records
 from layerlab.cache.goregexp import BadPatternError
 from layerlab.cache.ignore import Dialect, load, of_lines
-from layerlab.cache.key import LINEAR, Key, Options, Selection, file_record, platform_name
+from layerlab.cache.key import LINEAR, Base, Key, Options, Selection, file_record, platform_name
 from layerlab.cache.keys import base_names, step_keys
 from layerlab.cache.ledger import Ledger, StepRecord
 from layerlab.cache.predict import Forecast, predict
@@ -280,22 +280,22 @@ def identity(request: BuildRequest) -> str:
     return "#".join((str(request.dockerfile_path.resolve()), *request.values("--target")[-1:]))
 
 
-def _bases(engine: Engine, names: Sequence[str], native: str) -> tuple[dict[str, str], bool]:
+def _bases(engine: Engine, names: Sequence[str], native: str) -> tuple[dict[str, Base], bool]:
     """What each base image is just now, as far as this machine's images tell.
 
     An engine that asks the registry may find a newer one; the build's reasons then say so. The
     second answer: podman and buildah have a name for one platform only, and one of these is not
     for `native`, so that the build will bring in another.
     """
-    found: dict[str, str] = {}
+    found: dict[str, Base] = {}
     foreign = False
     for name in names:
         with contextlib.suppress(LayerlabError):
             if "@sha256:" in name:
-                found[name] = name
+                found[name] = Base(name)
                 continue
             image = engine.identify(name)
-            found[name] = image.id
+            found[name] = Base(image.id, image.triggers)
             foreign |= native.split("/")[1] not in image.architectures
     return found, foreign
 

@@ -7,14 +7,14 @@ from layerlab.cache.context import FileRecord, MissingSourceError
 from layerlab.cache.dockerfile import plan
 from layerlab.cache.explain import Explanation, explain, records
 from layerlab.cache.ignore import Dialect
-from layerlab.cache.key import Key, Options
+from layerlab.cache.key import Base, Key, Options
 from layerlab.cache.keys import step_keys
 from layerlab.cache.ledger import StepRecord
 from layerlab.cache.predict import Forecast, predict
 from layerlab.model.build import Build, Step
 
 ENGINES: dict[Dialect, str] = {"buildkit": "docker", "buildah": "buildah"}
-BASES = {"busybox": "sha256:1", "debian": "sha256:2"}
+BASES = {"busybox": Base("sha256:1"), "debian": Base("sha256:2")}
 
 
 class Context:

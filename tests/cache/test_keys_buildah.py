@@ -2,7 +2,7 @@
 
 import pytest
 
-from layerlab.cache.key import Options
+from layerlab.cache.key import Base, Options
 from tests.cache.projects import Project, fates
 
 APP = """\
@@ -123,6 +123,18 @@ def test_triggers_of_a_stage_of_the_same_file_are_forgotten() -> None:
     project = built("FROM busybox AS a\nONBUILD COPY x /x\nFROM a\nRUN b\n", {"x": "1"})
     project.context.files["x"] = "2"
     assert fates(project.predict()) == "hhhh"
+
+
+def test_triggers_of_the_base_image_are_lines_of_its_stage() -> None:
+    project = Project("FROM busybox\nRUN b\n", {"x": "1"}, dialect="buildah")
+    project.bases["busybox"] = Base("sha256:1", ("COPY x /x", "LABEL a=1"))
+    project.build()
+    assert fates(project.predict()) == "hh"
+    project.context.files["x"] = "2"
+    assert fates(project.predict()) == "rr"
+    project.context.files["x"] = "1"
+    project.bases["busybox"] = Base("sha256:1", ("COPY x /x", "LABEL a=2"))
+    assert fates(project.predict()) == "rr"
 
 
 def test_a_later_stage_finds_what_an_earlier_one_has_built() -> None:

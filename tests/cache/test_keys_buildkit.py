@@ -2,7 +2,7 @@
 
 import pytest
 
-from layerlab.cache.key import Options
+from layerlab.cache.key import Base, Options
 from tests.cache.projects import Project, fates
 
 APP = """\
@@ -96,7 +96,7 @@ def test_options() -> None:
 
 def test_a_base_image_that_moved() -> None:
     project = built()
-    project.bases["busybox"] = "sha256:new"
+    project.bases["busybox"] = Base("sha256:new")
     workdir, copy = project.predict()[3:5]
     assert workdir.cause
     assert (workdir.cause.kind, workdir.cause.before, workdir.cause.after) == (
@@ -188,6 +188,18 @@ def test_triggers_of_a_stage_belong_to_the_from() -> None:
     assert fates(project.predict()) == "hhhh"
     project.context.files["x"] = "2"
     assert fates(project.predict()) == "hhrr"
+
+
+def test_triggers_of_the_base_image_belong_to_the_from() -> None:
+    project = Project("FROM busybox\nRUN b\n", {"x": "1"}, dialect="buildkit")
+    project.bases["busybox"] = Base("sha256:1", ("COPY x /x", "ENV A=1"))
+    assert fates(project.build()) == "rr"
+    assert fates(project.predict()) == "hh"
+    project.context.files["x"] = "2"
+    first, second = project.predict()
+    assert (first.fate, second.fate, second.because_of) == ("rebuild", "rebuild", 1)
+    assert first.cause
+    assert [(file.path, file.change) for file in first.cause.files] == [("x", "content")]
 
 
 def test_variables_in_the_words_of_a_copy() -> None:

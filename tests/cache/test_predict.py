@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from layerlab.cache.ignore import Dialect
-from layerlab.cache.key import Options
+from layerlab.cache.key import Base, Options
 from layerlab.cache.source import INSTRUCTIONS
 from layerlab.errors import LayerlabError
 from tests.cache import random_projects
@@ -26,7 +26,7 @@ def laid_out(project: random_projects.Project, dialect: Dialect) -> Project:
         dialect=dialect,
     )
     made.dockerfile = made.dockerfile.replace("*.txt", "b.txt")
-    made.bases[BASE] = "sha256:3"
+    made.bases[BASE] = Base("sha256:3")
     return made
 
 

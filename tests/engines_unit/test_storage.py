@@ -12,7 +12,7 @@ import pytest
 
 from layerlab.engines import buildah_words, host
 from layerlab.engines.buildah import stored_sizes
-from layerlab.engines.containers_storage import stored_architecture, working_containers
+from layerlab.engines.containers_storage import stored_config, working_containers
 
 NOON = 1_764_417_600.0
 """2025-11-29 12:00:00 UTC."""
@@ -57,8 +57,10 @@ def test_an_image_tells_its_architecture(tmp_path: Path) -> None:
     folder.mkdir(parents=True)
     name = base64.b64encode(f"sha256:{digest}".encode()).decode()
     (folder / f"={name}").write_text('{"architecture": "arm64", "os": "linux"}', encoding="utf-8")
-    assert stored_architecture(tmp_path, digest) == "arm64"
-    assert stored_architecture(tmp_path, "8" * 64) == ""
+    config = stored_config(tmp_path, digest)
+    assert config
+    assert config.architecture == "arm64"
+    assert stored_config(tmp_path, "8" * 64) is None
 
 
 @pytest.mark.parametrize(

@@ -83,6 +83,13 @@ class Options(msgspec.Struct, frozen=True):
         return tuple(dict.fromkeys(platform_name(name) for name in self.platforms or [self.native]))
 
 
+class Base(msgspec.Struct, frozen=True):
+    """An image that a build takes from elsewhere: its digest, and the triggers of its ONBUILD."""
+
+    digest: str
+    triggers: tuple[str, ...] = ()
+
+
 class Doubt(msgspec.Struct, frozen=True):
     """What nobody can know before the build: a base image's digest, what a URL will answer."""
 
@@ -107,6 +114,7 @@ class Key(msgspec.Struct, frozen=True):
         pinned: its stage runs on another platform than the build is for, and the engine finds
             only what is for that one (`CHECKS_PLATFORM`).
         missing: a source that is not in the context, so that the step will fail.
+        triggered: a FROM that brings the image's ONBUILD with it, so that something is done.
     """
 
     id: str
@@ -121,6 +129,7 @@ class Key(msgspec.Struct, frozen=True):
     fresh: bool = False
     pinned: bool = False
     missing: str | None = None
+    triggered: bool = False
 
     @property
     def free(self) -> bool:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 
 from layerlab.cache.dockerfile import SCRATCH
 from layerlab.cache.ignore import Dialect
-from layerlab.cache.key import Key, Options, Selection
+from layerlab.cache.key import Base, Key, Options, Selection
 from layerlab.cache.keys_buildah import buildah_keys
 from layerlab.cache.keys_buildkit import buildkit_keys
 from layerlab.cache.program import flag, mounts, program
@@ -23,7 +23,7 @@ def step_keys(
     *,
     select: Selection,
     options: Options = Options(),  # noqa: B008 - a frozen value
-    bases: Mapping[str, str] | None = None,
+    bases: Mapping[str, Base] | None = None,
 ) -> tuple[Key, ...]:
     """What the engine would look each needed step up by.
 
@@ -32,7 +32,7 @@ def step_keys(
         dialect: BuildKit (docker, nerdctl) or Buildah (podman, buildah).
         select: the build context behind its ignore file.
         options: of the command line.
-        bases: the digest of each image of `base_names`; one that is missing makes the steps
+        bases: each image of `base_names`; one that is missing makes the steps
             that depend on it uncertain.
 
     Returns:

@@ -29,6 +29,7 @@ import msgspec
 
 from layerlab.cache import program as read
 from layerlab.cache.key import (
+    Base,
     Doubt,
     Key,
     Options,
@@ -45,7 +46,7 @@ from layerlab.cache.words import expand
 
 
 def buildah_keys(
-    program: Program, options: Options, select: Selection, bases: Mapping[str, str]
+    program: Program, options: Options, select: Selection, bases: Mapping[str, Base]
 ) -> Iterator[Key]:
     """One key for each needed instruction and target platform, in file order."""
     for target in options.targets:

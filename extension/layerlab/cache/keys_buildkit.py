@@ -22,7 +22,7 @@ import posixpath
 from collections.abc import Iterator, Mapping, Sequence
 
 from layerlab.cache import program as read
-from layerlab.cache.key import Key, Options, Selection
+from layerlab.cache.key import Base, Key, Options, Selection
 from layerlab.cache.program import Line, Mount, Program
 from layerlab.cache.source import Command
 from layerlab.cache.variables import PROXIES, LatestWins
@@ -33,7 +33,7 @@ _SHELL = ("/bin/sh", "-c")
 
 
 def buildkit_keys(
-    program: Program, options: Options, select: Selection, bases: Mapping[str, str]
+    program: Program, options: Options, select: Selection, bases: Mapping[str, Base]
 ) -> Iterator[Key]:
     """One key for each needed instruction and target platform, in file order."""
     for target in options.targets:

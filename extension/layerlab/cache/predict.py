@@ -123,7 +123,7 @@ def decide(keys: Sequence[Key], known: Callable[[str], bool], *, linear: bool) -
         under: Fate = fates[key.parent] if key.parent else "hit"
         if key.free:
             fates[key.id] = under
-        elif key.step.kind == "from" and key.parent is None:
+        elif key.step.kind == "from" and key.parent is None and not key.triggered:
             # Nothing is looked up: what stands on another base has another key.
             fates[key.id] = "unknown" if key.doubts else "hit"
         elif key.fresh or key.pinned or key.missing or under == "rebuild":

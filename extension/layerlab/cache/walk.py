@@ -12,6 +12,7 @@ from layerlab.cache.context import FileRecord, MissingSourceError
 from layerlab.cache.dockerfile import SCRATCH
 from layerlab.cache.key import (
     CHECKS_PLATFORM,
+    Base,
     Doubt,
     Key,
     Options,
@@ -91,7 +92,7 @@ class Walk:
         program: the whole Dockerfile.
         options: of the command line.
         select: the build context.
-        bases: digests of images by their names as the Dockerfile has them after expansion.
+        bases: images by their names as the Dockerfile has them after expansion.
         target: the target platform.
         kind: how variables behave.
         world: where a build runs, so that keys count what other stages have written; None where
@@ -102,7 +103,7 @@ class Walk:
     program: Program
     options: Options
     select: Selection
-    bases: Mapping[str, str]
+    bases: Mapping[str, Base]
     target: str
     kind: type[Variables]
     world: World | None = None
@@ -189,7 +190,7 @@ class Walk:
         if other is None:
             if name not in self.bases:
                 inputs.doubts.append(Doubt("base", name))
-            inputs.add("from", name, self.bases.get(name, ""))
+            inputs.add("from", name, self._digest(name))
         elif other.last:
             inputs.reads.append(other.last)
 
@@ -215,7 +216,8 @@ class Walk:
             state.image = name
             if name not in self.bases and name != SCRATCH:
                 state.doubts = (Doubt("base", name),)
-            return state, ()
+            image = self.bases.get(name)
+            return state, image.triggers if image else ()
         variables.inherit(under.variables)
         state.last, state.platform, state.doubts = under.last, under.platform, under.doubts
         state.cwd, state.user, state.shell = under.cwd, under.user, under.shell
@@ -239,21 +241,33 @@ class Walk:
     def _from(self, state: StageState, line: Line, triggers: Sequence[str], step: Step) -> Key:
         base = state.last
         if base is None:
-            return self.on_image(state, line, state.image, self.bases.get(state.image, ""))
+            image = self.on_image(state, line, state.image, self._digest(state.image))
+            return self._with_triggers(state, line, image, triggers, step) or image
+        done = self._with_triggers(state, line, base, triggers, step)
+        return done or Key(self.id(line.step), line.step, state.platform, parent=base.id)
+
+    def _digest(self, image: str) -> str:
+        return self.bases[image].digest if image in self.bases else ""
+
+    def _with_triggers(
+        self, state: StageState, line: Line, base: Key, triggers: Sequence[str], step: Step
+    ) -> Key | None:
+        """The key of a FROM after what it triggers on what it takes; None where that is nothing."""
         commands = [command for text in triggers for command in triggered(text)]
         keys = [step(self, state, Line(line.step, command)) for command in commands]
         keys = [key for key in keys if not key.free]
         if not keys:
-            return Key(self.id(line.step), line.step, state.platform, parent=base.id)
+            return None
         # All triggers are one step to the learner: the FROM that they come with.
         state.last = msgspec.structs.replace(
             keys[-1],
-            parent=base.id,
+            parent=None if base.step is line.step else base.id,
             ingredients=tuple(i for key in keys for i in key.ingredients),
             reads=tuple(read for key in keys for read in key.reads),
             doubts=tuple(doubt for key in keys for doubt in key.doubts),
             fresh=any(key.fresh for key in keys),
             missing=next((key.missing for key in keys if key.missing), None),
+            triggered=True,
         )
         return state.last
 

@@ -100,6 +100,7 @@ class Image(msgspec.Struct, frozen=True):
     Attributes:
         name: `repository:tag`, without `docker.io/library/` and `localhost/`.
         size: bytes on disk, unpacked.
+        triggers: instructions of its ONBUILD; nerdctl does not tell them.
         architectures: of every platform under this name, e.g. `("amd64",)`.
     """
 
@@ -116,6 +117,7 @@ class Image(msgspec.Struct, frozen=True):
     user: str = ""
     ports: tuple[str, ...] = ()
     labels: dict[str, str] = {}
+    triggers: tuple[str, ...] = ()
     layers: tuple[str, ...] = ()
 
     @property
@@ -125,10 +127,11 @@ class Image(msgspec.Struct, frozen=True):
 
 
 class Identity(msgspec.Struct, frozen=True):
-    """Which image a name stands for just now, and for which architectures it is there."""
+    """Which image a name stands for just now, for which architectures it is there, its ONBUILD."""
 
     id: str
     architectures: tuple[str, ...] = ()
+    triggers: tuple[str, ...] = ()
 
 
 class Container(msgspec.Struct, frozen=True):

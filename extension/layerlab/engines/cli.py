@@ -232,7 +232,7 @@ class CliEngine:
     def identify(self, name: str) -> Identity:
         """See `base.Engine`."""
         image = self.image(name)
-        return Identity(image.id, image.architectures)
+        return Identity(image.id, image.architectures, image.triggers)
 
     def remove_image(self, name: str) -> None:
         """See `base.Engine`."""

@@ -115,8 +115,9 @@ class ContainersStorageEngine(CliEngine):
         # Names of several registries may be short for the same: the CLI knows which is meant.
         if len(ids) == 1:
             (id_,) = ids
-            if architecture := stored_architecture(self.graph_root, id_):
-                return Identity(id_, (architecture,))
+            config = stored_config(self.graph_root, id_)
+            if config and config.architecture:
+                return Identity(id_, (config.architecture,), config.triggers)
         return super().identify(name)
 
     def _stored(self, name: str) -> list[records.StoredImage]:
@@ -240,16 +241,16 @@ def working_containers(root: Path, since: float) -> tuple[str, ...]:
     return tuple(found)
 
 
-def stored_architecture(root: Path, id_: str) -> str:
-    """Of an image in a containers/storage folder; empty for a list of images.
+def stored_config(root: Path, id_: str) -> records.OciImage | None:
+    """Of an image in a containers/storage folder; None for a list of images.
 
     An image is called after the digest of its configuration, which lies beside it under a name in
     base64 (containers/storage: `images.go`, `makeBigDataBaseName`).
     """
     blob = "=" + base64.b64encode(f"sha256:{id_}".encode()).decode()
     for path in root.glob(f"*-images/{id_}/{blob}"):
-        return msgspec.json.decode(path.read_bytes(), type=records.OciImage).architecture
-    return ""
+        return msgspec.json.decode(path.read_bytes(), type=records.OciImage)
+    return None
 
 
 def stored_images(root: Path) -> Iterator[records.StoredImage]:

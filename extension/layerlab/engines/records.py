@@ -25,6 +25,12 @@ class _Config(msgspec.Struct, rename="pascal"):
     user: str | None = None
     exposed_ports: dict[str, object] | None = None
     labels: dict[str, str] | None = None
+    on_build: list[str] | None = None
+
+    @property
+    def triggers(self) -> tuple[str, ...]:
+        """What ONBUILD asks of a build on it; OCI's own configuration has no place for that."""
+        return tuple(self.on_build or ())
 
 
 class _RootFS(msgspec.Struct):
@@ -183,6 +189,11 @@ class OciImage(msgspec.Struct):
     config: _Config | None = None
     rootfs: _OciRootFS | None = None
 
+    @property
+    def triggers(self) -> tuple[str, ...]:
+        """See `Image.triggers`."""
+        return self.config.triggers if self.config else ()
+
 
 class InspectedByBuildah(msgspec.Struct):
     """What `buildah inspect` prints, of an image and of a working container."""
@@ -239,6 +250,7 @@ def _image(
         user=config.user or "",
         ports=tuple(config.exposed_ports or ()),
         labels=config.labels or {},
+        triggers=config.triggers,
         layers=tuple(layers or ()),
     )
 
