@@ -1,5 +1,6 @@
 // Bundle js/ into layerlab_widgets/static/, or into the folder that `--outdir=` names.
-// Of the catalogues only what views say themselves: reasons come from Python as sentences.
+// Of the catalogues only what the widget says itself: reasons come from Python as sentences, and
+// what a change rebuilds is shown without a widget.
 import { readFile } from "node:fs/promises";
 import { build } from "esbuild";
 
@@ -10,7 +11,7 @@ const texts = {
   setup({ onLoad }) {
     onLoad({ filter: /[/\\]texts[/\\]\w+\.json$/ }, async ({ path }) => {
       const all = Object.entries(JSON.parse(await readFile(path, "utf8")));
-      const kept = all.filter(([key]) => !key.startsWith("reason."));
+      const kept = all.filter(([key]) => !/^(reason|change)\./.test(key));
       return { contents: JSON.stringify(Object.fromEntries(kept)), loader: "json" };
     });
   },

@@ -6,12 +6,15 @@ new to every engine's cache: see `STAMP`.
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
+from stat import S_IMODE, S_IXUSR
 
 import msgspec
 
@@ -115,14 +118,51 @@ def stamp(now: datetime) -> str:
 def lay_out(lab: Lab, under: Path, now: datetime) -> Path:
     """Make a fresh copy of a lab's contexts, replacing an earlier one; returns its folder."""
     target = under / lab.id
-    try:
+    with _told(lab, target):
         shutil.rmtree(target, ignore_errors=True)
         target.mkdir(parents=True)
-        for context in lab.contexts:
-            shutil.copytree(context, target / context.name)
-        for path in target.rglob("*"):
-            if path.is_file() and STAMP.encode() in (content := path.read_bytes()):
-                path.write_bytes(content.replace(STAMP.encode(), stamp(now).encode()))
+        _restore(lab, target, now)
+    return target
+
+
+def restore(lab: Lab, target: Path, now: datetime) -> None:
+    """Make a copy again what it was when it was laid out: names, bytes and modes.
+
+    Args:
+        lab: whose copy it is.
+        target: its folder, as `lay_out` returned it; nothing else may be in there.
+        now: when it was laid out, for the stamp.
+    """
+    with _told(lab, target):
+        _restore(lab, target, now)
+
+
+def write(path: Path, content: bytes) -> None:
+    """Write a file so that its time is later than before.
+
+    BuildKit takes a file for the one that it knows when size and time are the same
+    (moby/buildkit#4817), and clocks of file systems may tick in seconds.
+    """
+    before = path.stat().st_mtime_ns if path.exists() else 0
+    path.write_bytes(content)
+    make_later(path, before)
+
+
+def make_later(path: Path, than: int) -> None:
+    """See to it that a file's time is later than one in nanoseconds."""
+    if path.stat().st_mtime_ns <= than:
+        os.utime(path, ns=(than + _TICK, than + _TICK))
+
+
+_TICK = 2_000_000_000
+"""The coarsest clock of a file system in use, in nanoseconds: FAT's."""
+
+
+@contextmanager
+def _told(lab: Lab, target: Path) -> Iterator[None]:
+    """A failure to write as an error for learners."""
+    try:
+        yield
     except OSError as error:
         raise LayerlabError(
             f"Lab {lab.id} could not be laid out in {target}.",
@@ -130,7 +170,37 @@ def lay_out(lab: Lab, under: Path, now: datetime) -> Path:
             hint="Is the disk full, or the folder read-only? LAYERLAB_WORK can name another one.",
             output=str(error),
         ) from error
-    return target
+
+
+def _restore(lab: Lab, target: Path, now: datetime) -> None:
+    # What is right already is left alone, so that its time stays, too.
+    sources = {target / context.name: context for context in lab.contexts}
+    for copy, context in list(sources.items()):
+        sources |= {copy / path.relative_to(context): path for path in context.rglob("*")}
+    for path in sorted(target.rglob("*"), reverse=True):
+        if path not in sources or path.is_symlink() or path.is_dir() != sources[path].is_dir():
+            _remove(path)
+    for path, source in sorted(sources.items()):
+        if source.is_dir():
+            path.mkdir(exist_ok=True)
+        else:
+            content = source.read_bytes().replace(STAMP.encode(), stamp(now).encode())
+            if not path.exists() or path.read_bytes() != content:
+                write(path, content)
+        if S_IMODE(path.stat().st_mode) != (mode := _mode(source)):
+            path.chmod(mode)
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        path.rmdir()  # what was in it went before
+    else:
+        path.unlink()
+
+
+def _mode(source: Path) -> int:
+    """The mode of a copy: what Git keeps of it, so that no umask makes another lesson."""
+    return 0o755 if source.stat().st_mode & S_IXUSR else 0o644
 
 
 def edit(path: Path, name: str, value: str) -> tuple[int, str, str]:

@@ -14,22 +14,24 @@ from IPython.core.magic import Magics, cell_magic, line_magic, magics_class
 from layerlab.api import doctor, session
 from layerlab.engines import argv
 from layerlab.errors import LayerlabError
-from layerlab.labs import STAMP, Course, edit, lay_out, scratch, stamp
+from layerlab.labs import STAMP, Course, Lab, edit, lay_out, scratch, stamp
 from layerlab.model.build import Build
 from layerlab.model.text import printable
 from layerlab.render import Picture, notebook_sink, teach_ipython
 from layerlab.views import tables
+from layerlab.views.changes import sentence
 
 
 @magics_class
 class LayerlabMagics(Magics):
-    """`%engine %lab %%dockerfile %edit %predict %build %explain %ctr %builds`."""
+    """`%engine %lab %%dockerfile %edit %change %predict %build %explain %ctr %builds`."""
 
     def __init__(self, shell: InteractiveShell) -> None:
         super().__init__(shell)
         # The notebook's folder: `%lab` changes the working directory, the course stays.
         self._start = Path.cwd()
         self._laid_out = datetime.now(UTC)
+        self._lab: tuple[Lab, Path] | None = None
 
     @line_magic
     def engine(self, line: str) -> Picture | None:
@@ -65,6 +67,7 @@ class LayerlabMagics(Magics):
         lab = course.lab(line.strip())
         self._laid_out = datetime.now(UTC)
         folder = lay_out(lab, scratch(course, os.environ), self._laid_out)
+        self._lab = (lab, folder)
         session().foresight.forget(folder)
         os.chdir(folder)
         say(f"Lab {lab.id}: {lab.title}. A fresh copy to work on:")
@@ -119,6 +122,41 @@ class LayerlabMagics(Magics):
         say(f"{file}, line {number}:")
         say(f"  - {before}")
         say(f"  + {after}")
+
+    @line_magic
+    def change(self, line: str) -> Picture | None:
+        """Try one of twelve small edits on the project of lab 04: what does it rebuild?
+
+        %change                      the twelve
+        %change edit                 build the lab as it was laid out, edit it, build it again
+        %change edit --guess 9,10    say first which steps will run
+        %change table                what all of them rebuild, without building
+        """
+        from layerlab import changes, foretold, trial
+
+        guess, names = taken(words(line), "--guess")
+        if not names:
+            for each in changes.CHANGES:
+                say(f"%change {each.name:8} {sentence(each.name)}")
+            return None
+        if names == ["table"]:
+            lab = Course.around(self._start).lab(changes.LAB)
+            return trial.table(foretold.foretell_all(lab, datetime.now(UTC)))
+        chosen = changes.find(" ".join(names))
+        if self._lab is None or self._lab[0].id != changes.LAB:
+            raise LayerlabError(
+                f"%change works on the files of lab {changes.LAB}, which are not laid out yet.",
+                code="not-laid-out",
+                hint=f"Run %lab {changes.LAB} first.",
+            )
+        return trial.attempt(
+            session(),
+            trial.Copy(*self._lab, self._laid_out),
+            chosen,
+            notebook_sink(os.environ, plain=False),
+            guess=None if guess is None else numbers(guess),
+            report=say,
+        ).picture()
 
     @line_magic
     def build(self, line: str) -> Build:

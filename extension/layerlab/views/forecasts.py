@@ -97,8 +97,11 @@ def _did(step: _Told) -> _Cell:
 
 def did(kind: StepKind, actual: str | None) -> _Cell:
     """What became of a step, as sign and word."""
-    if undecided := _undecided(kind):
-        return undecided
+    return _undecided(kind) or became(actual)
+
+
+def became(actual: str | None) -> _Cell:
+    """What the engine did with a step that it looked up."""
     fate = _DID.get(actual or "")
     return (fate, words.word(fate)) if fate else ("waiting", say("forecast.unsaid"))
 
