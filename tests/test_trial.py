@@ -37,6 +37,7 @@ class Pretender:
     def __init__(self, name: EngineName, runs: Callable[[str], Collection[int]]) -> None:
         self.name = name
         self.cache = name
+        self.buildah = None
         self.runs = runs
         self.requests: list[BuildRequest] = []
         self.fails = ""

@@ -18,15 +18,15 @@ from pathlib import Path
 
 import msgspec
 
-from layerlab.cache.context import FileRecord, select
 from layerlab.cache.digests import Digests
 from layerlab.cache.explain import Explanation, explain, records
 from layerlab.cache.goregexp import BadPatternError
-from layerlab.cache.ignore import Dialect, load, of_lines
+from layerlab.cache.ignore import Dialect
 from layerlab.cache.key import LINEAR, Base, Key, Options, Selection, file_record, platform_name
 from layerlab.cache.keys import base_names, step_keys
 from layerlab.cache.ledger import Ledger, StepRecord
 from layerlab.cache.predict import Forecast, predict
+from layerlab.cache.selection import Files
 from layerlab.cache.sent import Sending, copy_name
 from layerlab.cache.sentences import why
 from layerlab.engines.base import BuildRequest, Engine
@@ -177,25 +177,11 @@ class Foresight:
     def _selection(self, engine: Engine, request: BuildRequest) -> Selection:
         dialect: Dialect = "buildah" if engine.name in LINEAR else "buildkit"
         context = request.context_path
-        ignore = load(context, request.dockerfile_path, dialect)
-        nothing = of_lines((), dialect)
-
-        def chosen(
-            sources: Sequence[str], *, exclude: Sequence[str] = (), whole: bool = False
-        ) -> tuple[FileRecord, ...]:
-            return select(
-                context,
-                sources,
-                ignore=nothing if whole else ignore,
-                dialect=dialect,
-                digests=self._digests,
-                exclude=exclude,
-            )
-
+        files = Files.of(context, request.dockerfile_path, dialect, self._digests)
         if engine.name in LINEAR:
-            return chosen
+            return files
         copy = self._ledger.copy(engine.cache, copy_name(engine.name, context))
-        return Sending(context, chosen, copy)
+        return Sending(context, files, copy)
 
 
 @dataclass(frozen=True)

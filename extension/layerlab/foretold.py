@@ -15,15 +15,16 @@ from hashlib import sha256
 from itertools import groupby
 from pathlib import Path
 
-from layerlab.cache.context import select
 from layerlab.cache.digests import Digests
 from layerlab.cache.dockerfile import plan
 from layerlab.cache.explain import records
-from layerlab.cache.ignore import Dialect, load
-from layerlab.cache.key import Key, Options
+from layerlab.cache.ignore import Dialect
+from layerlab.cache.key import Base, Key, Options
 from layerlab.cache.keys import base_names, step_keys
 from layerlab.cache.ledger import StepRecord
 from layerlab.cache.predict import Forecast, predict
+from layerlab.cache.selection import Files
+from layerlab.cache.sent import Copy, Sending
 from layerlab.cache.sentences import why
 from layerlab.changes import CHANGES, EDITION, Change
 from layerlab.labs import Lab, lay_out
@@ -58,7 +59,7 @@ class Foretold:
             return "free"
         if step.fate != "hit":
             return "runs"
-        return "stale" if why(step, self.steps[dialect]) else "reused"
+        return "stale" if step.stale else "reused"
 
     def column(self, dialect: Dialect) -> dict[int, Cell]:
         """The fates of the steps that the engines of a dialect look up, by number."""
@@ -122,7 +123,7 @@ def foretell(lab: Lab, change: Change, now: datetime) -> Foretold:
         difference = change.apply(project)
         steps = {
             dialect: predict(
-                _keys(project, dialect, change.edition),
+                _keys(project, dialect, change.edition, before[dialect].copy)[0],
                 before[dialect],
                 engine=_ENGINES[dialect],
                 dockerfile=_DOCKERFILE,
@@ -150,6 +151,7 @@ class _Memory:
 
     build: tuple[StepRecord, ...] = ()
     texts: Mapping[str, str] = field(default_factory=dict)
+    copy: Copy = field(default_factory=dict)
 
     def find(self, _engine: str, key: str) -> StepRecord | None:
         return next((record for record in self.build if record.key == key), None)
@@ -163,31 +165,31 @@ class _Memory:
 
 def _built(project: Path, dialect: Dialect) -> _Memory:
     """What is known after the project was built as it is."""
-    keys = _keys(project, dialect, EDITION)
+    keys, copy = _keys(project, dialect, EDITION, {})
     build = Build(engine=_ENGINES[dialect], outcome="built")
     made = records(keys, build, _Memory(), dockerfile=_DOCKERFILE)
     files = [path.read_bytes() for path in project.rglob("*") if path.is_file()]
-    return _Memory(made, {sha256(data).hexdigest(): data.decode() for data in files})
+    return _Memory(made, {sha256(data).hexdigest(): data.decode() for data in files}, copy)
 
 
-def _keys(project: Path, dialect: Dialect, edition: str) -> tuple[Key, ...]:
+def _keys(
+    project: Path, dialect: Dialect, edition: str, copy: Copy
+) -> tuple[tuple[Key, ...], Copy]:
+    """The keys, given what BuildKit has of the context; and what it has after this build."""
     dockerfile, args = project / _DOCKERFILE, {"EDITION": edition}
     intended = plan(dockerfile.read_text(encoding="utf-8"), _DOCKERFILE, build_args=args)
     options = Options(build_args=args)
-    return step_keys(
+    files = Files.of(project, dockerfile, dialect, Digests(None))
+    sending = Sending(project, files, copy)
+    keys = step_keys(
         intended,
         dialect,
-        select=partial(
-            select,
-            project,
-            ignore=load(project, dockerfile, dialect),
-            dialect=dialect,
-            digests=Digests(None),
-        ),
+        select=sending if dialect == "buildkit" else files,
         options=options,
         # Which image it is says nothing of a change.
-        bases=dict.fromkeys(base_names(intended, options), "the base image"),
+        bases=dict.fromkeys(base_names(intended, options), Base("the base image")),
     )
+    return keys, sending.copy()
 
 
 def _text(project: Path, name: str) -> str:

@@ -1,0 +1,39 @@
+"""A build context behind its ignore file, ready to be asked for files."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from layerlab.cache.context import FileRecord, select
+from layerlab.cache.digests import Digests
+from layerlab.cache.ignore import Dialect, Ignore, load, of_lines
+
+
+@dataclass(frozen=True)
+class Files:
+    """See `key.Selection`."""
+
+    context: Path
+    ignore: Ignore
+    dialect: Dialect
+    digests: Digests
+
+    @classmethod
+    def of(cls, context: Path, dockerfile: Path, dialect: Dialect, digests: Digests) -> Files:
+        """With the ignore file that holds for a Dockerfile; raises as `ignore.load` does."""
+        return cls(context, load(context, dockerfile, dialect), dialect, digests)
+
+    def __call__(
+        self, sources: Sequence[str], *, exclude: Sequence[str] = (), whole: bool = False
+    ) -> tuple[FileRecord, ...]:
+        """Raises as `context.select` does."""
+        return select(
+            self.context,
+            sources,
+            ignore=of_lines((), self.dialect) if whole else self.ignore,
+            dialect=self.dialect,
+            digests=self.digests,
+            exclude=exclude,
+        )
