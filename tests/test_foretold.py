@@ -10,6 +10,7 @@ from layerlab.cache.ignore import Dialect
 from layerlab.changes import CHANGES, Change, find
 from layerlab.foretold import DIALECTS, Foretold, foretell, foretell_all
 from layerlab.trial import markdown, table
+from tests.cache import twelve
 from tests.test_changes import ALL, NOW
 
 ALL_STEPS = tuple(range(1, 12))
@@ -72,6 +73,14 @@ def test_what_is_stale(dialect: Dialect, expected: set[tuple[str, int]]) -> None
         if cell == "stale"
     }
     assert stale == expected
+
+
+def test_the_page_on_the_cache_model_has_the_table() -> None:
+    page = twelve.PAGE.read_text(encoding="utf-8")
+    assert twelve.block(page, "expected") == twelve.expected(), "run: python -m tests.cache.twelve"
+    happened = twelve.block(page, "happened")
+    assert len(happened.splitlines()) == 2 + len(CHANGES)
+    assert "otherwise" not in happened
 
 
 @pytest.mark.parametrize("name", WHY)

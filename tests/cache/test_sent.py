@@ -73,7 +73,9 @@ def test_the_copy_holds_what_was_asked_for_and_the_folders_above(tmp_path: Path)
         assert not whole
         return tuple(changed(FILE, source=source) for source in sources)
 
-    sending = Sending(tmp_path, select, {"src/a": changed(FILE, digest="old")})
+    before = {"src/a": changed(FILE, digest="old")}
+    sending = Sending(tmp_path, select, before)
+    assert sending.copy() == before
     assert [record.digest for record in sending(["src/a", "src/b"])] == ["old", "1"]
     copy = sending.copy()
     assert {name: (r.type, r.digest) for name, r in copy.items()} == {

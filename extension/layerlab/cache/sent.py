@@ -87,8 +87,13 @@ class Sending:
         self._asked.update((record.source, record) for record in records if record.source)
         return records
 
-    def copy(self) -> dict[str, FileRecord]:
-        """What the engine has after the build: what was asked for, and the folders above it."""
+    def copy(self) -> Copy:
+        """What the engine has after the build: what was asked for, and the folders above it.
+
+        A build that asks for nothing is sent nothing, and the copy stays.
+        """
+        if not self._asked:
+            return self._copy
         whole = {
             source: msgspec.structs.replace(record, path="", unseen=None)
             for source, record in self._asked.items()
