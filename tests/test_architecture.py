@@ -48,6 +48,7 @@ ALLOWED: dict[str, frozenset[str]] = {
         {
             "layerlab_widgets",
             "layerlab.model.wire",
+            "layerlab.model.wire_guess",
             "anywidget",
             "traitlets",
         }

@@ -18,7 +18,7 @@ const texts = {
 };
 
 await build({
-  entryPoints: ["js/build_view.js", "js/build_view.css"],
+  entryPoints: ["build_view", "guess_view"].flatMap((view) => [`js/${view}.js`, `js/${view}.css`]),
   bundle: true,
   format: "esm",
   target: "es2022",

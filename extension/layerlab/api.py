@@ -18,7 +18,7 @@ from layerlab.engines.base import BuildRequest, Container, Image, Option
 from layerlab.errors import LayerlabError
 from layerlab.model.build import Build
 from layerlab.model.wire_compare import to_compare
-from layerlab.render import Listing, Picture, notebook_sink
+from layerlab.render import Listing, Picture, guess_picture, notebook_sink
 from layerlab.session import Session
 from layerlab.views import tables
 from layerlab.views.compare import compare_html, compare_text
@@ -79,6 +79,20 @@ def predict(*arguments: str) -> tuple[Forecast, ...]:
         LayerlabError: there is nothing to build, or no engine.
     """
     return session().predict(argv.parse(arguments, Path.cwd())).steps
+
+
+def guess(*arguments: str) -> Picture:
+    """A box for each step, to mark those that you expect to run; the next build scores it.
+
+    Example: `layerlab.guess("-t", "colors:second", "nodejs")`, then build the same. Nothing is
+    started, and nothing is said of what Layerlab foresees. As long as no box is marked there is
+    no guess. Where a notebook shows no widgets, this says how to guess by number.
+
+    Raises:
+        LayerlabError: there is nothing to build, or no engine.
+    """
+    foreseen = session().predict(argv.parse(arguments, Path.cwd()))
+    return guess_picture(os.environ, foreseen, session().guess(foreseen), arguments)
 
 
 def explain() -> tuple[Explanation, ...]:

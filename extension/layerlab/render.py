@@ -19,16 +19,19 @@ from msgspec.structs import replace
 from layerlab.cache.explain import Explanation
 from layerlab.cache.predict import Forecast
 from layerlab.cache.sentences import file_sentence, verdict
-from layerlab.foresight import reason
+from layerlab.foresight import Foreseen, reason
+from layerlab.guesses import OpenGuess
 from layerlab.language import preferred
 from layerlab.model.build import Build, Step
 from layerlab.model.events import Event, Log, StepUpdate, to_json
 from layerlab.model.text import printable
 from layerlab.model.wire import to_wire
 from layerlab.model.wire_explain import to_explain
+from layerlab.model.wire_guess import to_end, to_questions
 from layerlab.views import forecasts, tables, texts
 from layerlab.views.explain import explain_html
 from layerlab.views.html import build_html
+from layerlab.views.markup import element
 from layerlab.views.text import build_text, step_text
 
 if TYPE_CHECKING:
@@ -37,7 +40,7 @@ if TYPE_CHECKING:
     from IPython.display import DisplayHandle
 
     from layerlab.session import Sink
-    from layerlab_widgets import BuildView
+    from layerlab_widgets import BuildView, GuessView
 
 T = TypeVar("T")
 
@@ -84,6 +87,19 @@ class Picture:
     def table(cls, caption: str, header: tables.Row, rows: Sequence[tables.Row]) -> Picture:
         """A table in both forms."""
         return cls(tables.text_table(header, rows), tables.html_table(caption, header, rows))
+
+
+class Boxes(Picture):
+    """Boxes to mark, where widgets live; the text and the HTML beside them are for elsewhere."""
+
+    def __init__(self, text: str, html: str, view: GuessView) -> None:
+        super().__init__(text, html)
+        self.view = view
+
+    def _repr_mimebundle_(self, **_: object) -> tuple[dict[str, object], dict[str, object]]:
+        # IPython adds the text and the HTML.
+        data, metadata = self.view._repr_mimebundle_() or ({}, {})
+        return {name: part for name, part in data.items() if name != "text/plain"}, metadata
 
 
 class Listing(tuple[T, ...], Generic[T]):
@@ -227,13 +243,45 @@ def notebook_sink(environ: Mapping[str, str], *, plain: bool) -> Sink:
     """
     if plain:
         return Lines(logs=True)
+    return LiveView() if _shows_widgets(environ) else CommandLine()
+
+
+def guess_picture(
+    environ: Mapping[str, str], foreseen: Foreseen, guess: OpenGuess, arguments: Sequence[str]
+) -> Picture:
+    """The steps to guess, with boxes that mark them in `guess`.
+
+    Args:
+        environ: as for `notebook_sink`.
+        foreseen: the build that is guessed about.
+        guess: made from it, with nothing marked.
+        arguments: those of the build, for the line that guesses without boxes.
+    """
+    steps, file = guess.questions, printable(foreseen.plan.dockerfile)
+    if not steps:
+        told = forecasts.no_question(file)
+        return Picture(told, element("p", told))
+    example = ",".join(f"{step.n}" for step in steps[:2])
+    command = f"%predict --guess {example} {shlex.join(arguments)}"
+    text, html = forecasts.question_text(steps, command), forecasts.question_html(steps, command)
+    if not _shows_widgets(environ):
+        return Picture(text, html)
+    from layerlab_widgets import GuessView
+
+    view = GuessView(to_questions(steps), file, texts.language())
+    view.observe(lambda change: guess.mark(change["new"]), "marked")
+    guess.on_end = lambda: view.show_end(to_end(guess.end, guess.marked))
+    return Boxes(text, html, view)
+
+
+def _shows_widgets(environ: Mapping[str, str]) -> bool:
     if environ.get("LAYERLAB_VIEW") == "text":
-        return CommandLine()
+        return False
     try:
         import layerlab_widgets  # noqa: F401 - is it there?
     except ImportError:
-        return CommandLine()
-    return LiveView()
+        return False
+    return True
 
 
 def teach_ipython(shell: InteractiveShell) -> None:

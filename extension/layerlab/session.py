@@ -26,6 +26,7 @@ from layerlab.engines import detect
 from layerlab.engines.base import BuildRequest, Clock, Engine
 from layerlab.errors import BuildInputError, BuildInterrupted, LayerlabError
 from layerlab.foresight import Foreseen, Foresight, Hunch, identity
+from layerlab.guesses import OpenGuess
 from layerlab.model.build import Build, reduce
 from layerlab.model.events import Event, Finished
 from layerlab.model.plan import Plan
@@ -74,7 +75,7 @@ class Session:
         self._clock = clock
         self._engine: Engine | None = None
         self._told: tuple[Explanation, ...] = ()
-        self._guess: tuple[str, frozenset[int]] | None = None
+        self._guesses: dict[str, OpenGuess] = {}
 
     @property
     def engine(self) -> Engine:
@@ -110,9 +111,20 @@ class Session:
                 output=str(error),
             ) from error
         if guess is not None:
-            _check_guess(guess, guessable(foreseen.steps))
-            self._guess = (foreseen.dockerfile, frozenset(guess))
+            _check_guess(guess, [step.n for step in guessable(foreseen.steps)])
+            self.guess(foreseen).mark(guess)
         return foreseen
+
+    def guess(self, foreseen: Foreseen) -> OpenGuess:
+        """A guess about the next build of this Dockerfile, with nothing marked yet.
+
+        An earlier one about it counts no more, so that nothing counts that nobody sees.
+        """
+        made = OpenGuess(foreseen.dockerfile, foreseen.steps)
+        if earlier := self._guesses.get(made.dockerfile):
+            earlier.close("replaced")
+        self._guesses[made.dockerfile] = made
+        return made
 
     def explained(self) -> tuple[Explanation, ...]:
         """What became of each step of this session's last build, and why.
@@ -145,6 +157,9 @@ class Session:
         build = recorder.start(self._planned(engine, request, intended))
         sink.start(build, engine.notes(request))
         hunch = Hunch(self.foresight, engine, request, intended)
+        # From here on everybody can see what runs.
+        if guess := self._guesses.pop(identity(request), None):
+            guess.close("built")
         with _Painter(sink, build, self._clock) as painter:
             try:
                 with closing(engine.build(request, intended, self._clock)) as events:
@@ -160,7 +175,7 @@ class Session:
                     # The events were cut off: by the learner, or by an error on its way up.
                     build = reduce(build, Finished(at=self._clock(), outcome="cancelled"))
                 painter.close()
-                build = self._explained(build, hunch, identity(request))
+                build = self._explained(build, hunch, guess)
                 recorder.finish(build)
                 sink.finish(build)
         if build.outcome == "cancelled":
@@ -181,15 +196,17 @@ class Session:
             started=started,
         )
 
-    def _explained(self, build: Build, hunch: Hunch, dockerfile: str) -> Build:
+    def _explained(self, build: Build, hunch: Hunch, guess: OpenGuess | None) -> Build:
         build, told = hunch.after(build)
         self._told = told
-        if not told:
-            return build
-        self.workspace.save_explained(build.id, told)
-        if self._guess is not None and self._guess[0] == dockerfile:
-            build = msgspec.structs.replace(build, guess=score(self._guess[1], told))
-            self._guess = None
+        if told:
+            self.workspace.save_explained(build.id, told)
+            if guess and guess.marked is not None:
+                build = msgspec.structs.replace(build, guess=score(guess.marked, told))
+        elif guess:
+            # Nothing is known of what ran: the next build will do.
+            self._guesses[guess.dockerfile] = guess
+            guess.reopen()
         return build
 
 

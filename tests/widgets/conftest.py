@@ -174,9 +174,9 @@ MOUNT_VIEW = """async ([source, sheet, traits]) => {
 
 
 def mount_view(page: Page, bundle: str, **traits: Any) -> None:
-    """Show one of the views of finished things, with these traits."""
+    """Show a view, with these traits."""
     source = (STATIC / f"{bundle}.js").read_text()
-    sheet = (STATIC / "views.css").read_text()
+    sheet = (STATIC / f"{bundle}.css").read_text()
     page.evaluate(MOUNT_VIEW, [source, sheet, {"language": "", **traits}])
 
 

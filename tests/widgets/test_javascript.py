@@ -23,7 +23,7 @@ def test_committed_bundles_are_what_the_sources_make(tmp_path: Path) -> None:
     node_modules()
     run(need("npm"), "run", "build", "--", f"--outdir={tmp_path}")
     bundles = sorted(path.name for path in tmp_path.iterdir())
-    assert bundles == ["build_view.css", "build_view.js"]
+    assert bundles == ["build_view.css", "build_view.js", "guess_view.css", "guess_view.js"]
     assert sorted(path.name for path in STATIC.iterdir()) == bundles
     same, different, missing = filecmp.cmpfiles(STATIC, tmp_path, bundles, shallow=False)
     assert (same, different, missing) == (bundles, [], []), "run: npm --prefix widgets run build"

@@ -11,10 +11,16 @@ from layerlab.model.build import Guess
 from layerlab.model.plan import COUNTED
 
 
-def guessable(steps: Sequence[Forecast]) -> tuple[int, ...]:
-    """The n of the steps that can be guessed: those that touch the file system, but for FROM."""
-    counted = (step.n for step in steps if step.kind in COUNTED and step.kind != "from")
-    return tuple(dict.fromkeys(counted))
+def guessable(steps: Sequence[Forecast]) -> tuple[Forecast, ...]:
+    """The steps that can be guessed: those that touch the file system, but for FROM.
+
+    Each is there once, for how many platforms ever it is built.
+    """
+    found: dict[int, Forecast] = {}
+    for step in steps:
+        if step.kind in COUNTED and step.kind != "from":
+            found.setdefault(step.n, step)
+    return tuple(found.values())
 
 
 def score(marked: Collection[int], told: Sequence[Explanation]) -> Guess:
@@ -28,7 +34,7 @@ def score(marked: Collection[int], told: Sequence[Explanation]) -> Guess:
         The score over the steps that the engine spoke of, with one sentence for each miss.
     """
     happened: dict[int, list[Explanation]] = {}
-    open_to_guess = guessable(told)
+    open_to_guess = {step.n for step in guessable(told)}
     for step in told:
         if step.n in open_to_guess and step.actual in ("hit", "rebuild", "failed"):
             happened.setdefault(step.n, []).append(step)

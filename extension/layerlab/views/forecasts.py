@@ -12,6 +12,7 @@ from typing import Protocol, TypeVar
 from layerlab.model.build import Fate
 from layerlab.model.forecasts import ForecastStep
 from layerlab.model.plan import StepKind
+from layerlab.model.text import printable
 from layerlab.views import parts, words
 from layerlab.views.html import head
 from layerlab.views.markup import Markup, element
@@ -60,6 +61,22 @@ def guess_html(steps: Sequence[ForecastStep], marked: Collection[int]) -> str:
     """The same as a table."""
     rows = [step for step in steps if step.kind not in ("from", "metadata")]
     return _html("predict.label", rows, {"forecast.guess": _guessed(marked)})
+
+
+def question_text(steps: Sequence[ForecastStep], command: str) -> str:
+    """The steps to guess, without a word of their fates, and how to guess where no boxes are."""
+    return f"{_text(steps, {})}\n\n{say('mark.by-number')}\n{printable(command, limit=None)}"
+
+
+def question_html(steps: Sequence[ForecastStep], command: str) -> str:
+    """The same as a table."""
+    how = element("p", f"{say('mark.by-number')} ", element("code", command))
+    return _html("predict.label", steps, {}, below=element("div", how, cls="ll-guess"))
+
+
+def no_question(file: str) -> str:
+    """Instead of a question, where no step of a Dockerfile can be guessed."""
+    return say("mark.empty", file=file)
 
 
 def explanation_text(steps: Sequence[_Told], reasons: Sequence[str]) -> str:
@@ -140,6 +157,7 @@ def _html(
     steps: Sequence[S],
     cells: Mapping[str, Callable[[S], _Cell]],
     reasons: Sequence[str] = (),
+    below: Markup | None = None,
 ) -> str:
     columns, place = _place(steps)
     rows = (
@@ -157,6 +175,7 @@ def _html(
             element("tbody", rows),
             cls="ll-chart ll-forecast",
         ),
+        below,
         cls="layerlab",
     )
 
