@@ -96,7 +96,7 @@ class Foresight:
             LayerlabError: a variable in the Dockerfile cannot be expanded.
         """
         options = self._options(engine, request)
-        select = self._selection(engine, request)
+        select = self._selection(engine, request, options)
         keys, foreign = self._keys(engine, plan, options, select)
         steps = predict(
             keys,
@@ -174,10 +174,10 @@ class Foresight:
             buildah=engine.buildah or Options().buildah,
         )
 
-    def _selection(self, engine: Engine, request: BuildRequest) -> Selection:
+    def _selection(self, engine: Engine, request: BuildRequest, options: Options) -> Selection:
         dialect: Dialect = "buildah" if engine.name in LINEAR else "buildkit"
         context = request.context_path
-        files = Files.of(context, request.dockerfile_path, dialect, self._digests)
+        files = Files.of(context, request.dockerfile_path, dialect, self._digests, options.buildah)
         if engine.name in LINEAR:
             return files
         copy = self._ledger.copy(engine.cache, copy_name(engine.name, context))

@@ -179,7 +179,7 @@ def _keys(
     dockerfile, args = project / _DOCKERFILE, {"EDITION": edition}
     intended = plan(dockerfile.read_text(encoding="utf-8"), _DOCKERFILE, build_args=args)
     options = Options(build_args=args)
-    files = Files.of(project, dockerfile, dialect, Digests(None))
+    files = Files.of(project, dockerfile, dialect, Digests(None), options.buildah)
     sending = Sending(project, files, copy)
     keys = step_keys(
         intended,

@@ -202,9 +202,8 @@ def _file_change(name: str, old: FileRecord, new: FileRecord, texts: Texts) -> F
         return FileChange(name, "mode", before=f"{old.mode:04o}", after=f"{new.mode:04o}")
     if old.link != new.link:
         return FileChange(name, "link", before=old.link, after=new.link)
-    if (old.uid, old.gid) != (new.uid, new.gid):
-        owners = f"{old.uid}:{old.gid}", f"{new.uid}:{new.gid}"
-        return FileChange(name, "owner", before=owners[0], after=owners[1])
+    if old.owner != new.owner:
+        return FileChange(name, "owner", before=old.owner, after=new.owner)
     return FileChange(name, "attributes")
 
 

@@ -15,6 +15,7 @@ import msgspec
 
 from layerlab.cache.digests import Digests, Xattrs, xattrs
 from layerlab.cache.ignore import Dialect, Ignore, of_lines
+from layerlab.cache.owners import Owner, nobody
 from layerlab.cache.patterns import Matches, clean, glob, has_wildcards
 
 
@@ -27,7 +28,7 @@ class FileRecord(msgspec.Struct, frozen=True, gc=False):
             wildcard.
         type: 'other' are devices, pipes and sockets.
         mode: permission bits with setuid, setgid and sticky as far as the engine counts them.
-        uid, gid: as the engine counts them: both engines give a context's files to root.
+        owner: on the host, as far as the engine counts it: both give a context's files to root.
         size: in bytes; 0 unless a file.
         link: target of a symbolic link; the first name of a hard link where that counts.
         xattrs: extended attributes that count, sorted by name; values in hexadecimal.
@@ -40,8 +41,7 @@ class FileRecord(msgspec.Struct, frozen=True, gc=False):
     path: str
     type: Literal["file", "dir", "link", "other"]
     mode: int
-    uid: int = 0
-    gid: int = 0
+    owner: str = ""
     size: int = 0
     link: str = ""
     xattrs: tuple[tuple[str, str], ...] = ()
@@ -71,6 +71,7 @@ def select(
     dialect: Dialect,
     digests: Digests,
     exclude: Sequence[str] = (),
+    owner: Owner = nobody,
 ) -> tuple[FileRecord, ...]:
     """The files that the sources of a COPY select, in the order of their sources, then by name.
 
@@ -81,6 +82,7 @@ def select(
         dialect: whose rules.
         digests: of files.
         exclude: patterns of `--exclude`, relative to each source.
+        owner: what of a file's owner counts.
 
     Raises:
         MissingSourceError: a source is not there, is ignored, or leads in a circle. A wildcard
@@ -88,7 +90,7 @@ def select(
         BadPatternError: `exclude` or a wildcard is malformed.
         OSError: something cannot be read.
     """
-    tree = _Tree(context, ignore, dialect, digests, of_lines(exclude, dialect))
+    tree = _Tree(context, ignore, dialect, digests, of_lines(exclude, dialect), owner)
     return tuple(record for source in sources for record in tree.source(source))
 
 
@@ -99,6 +101,7 @@ class _Tree:
     dialect: Dialect
     digests: Digests
     exclude: Ignore
+    owner: Owner
     links: dict[tuple[int, int], str] = field(default_factory=dict)
 
     def source(self, source: str) -> Iterator[FileRecord]:
@@ -166,13 +169,14 @@ class _Tree:
 
     def _record(self, path: str, shown: str, info: os.stat_result, full: str) -> FileRecord:
         """`full` is for the system, and text: a `Path` for each of many files costs."""
-        mode = S_IMODE(info.st_mode)
+        mode, owner = S_IMODE(info.st_mode), self.owner(info)
         if S_ISREG(info.st_mode):
             digest, found = self.digests.content(full, info)
             return FileRecord(
                 shown,
                 "file",
                 mode,
+                owner,
                 size=info.st_size,
                 link=self._first_name(info, shown),
                 xattrs=self._counting(found),
@@ -183,9 +187,9 @@ class _Tree:
         counting = self._counting(xattrs(full))
         if S_ISLNK(info.st_mode):
             link = str(Path(full).readlink())
-            return FileRecord(shown, "link", 0o777, link=link, xattrs=counting, source=path)
+            return FileRecord(shown, "link", 0o777, owner, link=link, xattrs=counting, source=path)
         kind: Literal["dir", "other"] = "dir" if S_ISDIR(info.st_mode) else "other"
-        return FileRecord(shown, kind, mode, xattrs=counting, source=path)
+        return FileRecord(shown, kind, mode, owner, xattrs=counting, source=path)
 
     def _counting(self, found: Xattrs) -> Xattrs:
         counts = _COUNTS[self.dialect]

@@ -9,6 +9,10 @@ from pathlib import Path
 from layerlab.cache.context import FileRecord, select
 from layerlab.cache.digests import Digests
 from layerlab.cache.ignore import Dialect, Ignore, load, of_lines
+from layerlab.cache.owners import Owner, everything, names, nobody
+
+_STRIPS_NAMES = (1, 42)
+"""Since this version of Buildah the names of a file's owner do not count (see `owners`)."""
 
 
 @dataclass(frozen=True)
@@ -19,11 +23,21 @@ class Files:
     ignore: Ignore
     dialect: Dialect
     digests: Digests
+    owner: Owner = nobody
 
     @classmethod
-    def of(cls, context: Path, dockerfile: Path, dialect: Dialect, digests: Digests) -> Files:
+    def of(
+        cls,
+        context: Path,
+        dockerfile: Path,
+        dialect: Dialect,
+        digests: Digests,
+        buildah: tuple[int, int],
+    ) -> Files:
         """With the ignore file that holds for a Dockerfile; raises as `ignore.load` does."""
-        return cls(context, load(context, dockerfile, dialect), dialect, digests)
+        old = dialect == "buildah" and buildah < _STRIPS_NAMES
+        ignore = load(context, dockerfile, dialect)
+        return cls(context, ignore, dialect, digests, names if old else nobody)
 
     def __call__(
         self, sources: Sequence[str], *, exclude: Sequence[str] = (), whole: bool = False
@@ -36,4 +50,5 @@ class Files:
             dialect=self.dialect,
             digests=self.digests,
             exclude=exclude,
+            owner=everything if whole else self.owner,
         )
