@@ -24,6 +24,8 @@ from tests.engines import layout
 ROOT = Path(__file__).parents[1]
 BIN = Path(sys.executable).parent
 PYTEST = (sys.executable, "-m", "pytest", "-q")
+LANES = (*PYTEST, "-n", "2", "--dist", "loadgroup")
+"""Two tests at a time, but for those that may not meet: see `tests/conftest.py`."""
 CHECKS = {
     "ruff": (str(BIN / "ruff"), "check"),
     "format": (str(BIN / "ruff"), "format", "--check"),
@@ -82,14 +84,14 @@ def main() -> int:
         return parts.verdict()
     if chosen.tier == "live":
         with _engines(parts) as environ:
-            parts.run("live tests", (*PYTEST, "-m", "live", "tests/live"), environ)
+            parts.run("live tests", (*LANES, "-m", "live", "tests/live"), environ)
         return parts.verdict()
     for name, argv in CHECKS.items():
         parts.run(name, argv, os.environ)
     if chosen.tier == "test":
         with _engines(parts) as environ:
             parts.run("JavaScript", (*PYTEST, "-m", "network"), environ)
-            parts.run("engines, labs, Chromium", (*PYTEST, "-m", "live or browser"), environ)
+            parts.run("engines, labs, Chromium", (*LANES, "-m", "live or browser"), environ)
     return parts.verdict()
 
 

@@ -12,6 +12,7 @@ import pytest
 from _pytest.terminal import TerminalReporter
 from hypothesis import HealthCheck, settings
 
+from layerlab.cache.key import LINEAR
 from layerlab.engines import detect
 from layerlab.engines.base import EngineName
 
@@ -31,8 +32,9 @@ settings.load_profile("layerlab")
 # Started in the background, a process is told to ignore interrupts; some tests make them.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
-_engine_of: dict[str, str] = {}
 _outcomes: Counter[tuple[str, str]] = Counter()
+_said: list[str] = []
+"""What tests have recorded as their property `say`: lines for the end of the run."""
 
 
 @cache
@@ -48,12 +50,33 @@ def _absent(needed: str, why: str, *, required: bool) -> None:
     pytest.skip(why)
 
 
+def _lane(item: pytest.Item) -> str:
+    """Which tests may not run beside this one.
+
+    Podman and Buildah have one store, where both would give their images the same names. docker
+    and nerdctl take turns since there are two cores. The browser's own come last: Playwright and a
+    test that asks a kernel do not go together in one process in the other order.
+    """
+    if marker := item.get_closest_marker("engine"):
+        return "0 podman, buildah" if marker.args[0] in LINEAR else "0 docker, nerdctl"
+    return f"1 {item.path.stem}" if item.get_closest_marker("browser") else ""
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tell pytest-xdist the lanes, which it hands out in the order of their first tests."""
+    for item in items:
+        if lane := _lane(item):
+            item.add_marker(pytest.mark.xdist_group(lane))
+    items.sort(key=lambda item: _lane(item)[:1])
+
+
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Fail or skip where what a test needs is missing."""
     marker = item.get_closest_marker("engine")
     if marker:
         name = marker.args[0]
-        _engine_of[item.nodeid] = name
+        item.user_properties.append(("engine", name))
         if why := _trouble(name):
             _absent(name, why, required=name in REQUIRED)
     if item.get_closest_marker("browser") and not shutil.which("chromium"):
@@ -63,9 +86,12 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:
     """Count for the summary."""
-    engine = _engine_of.get(report.nodeid)
-    if engine and (report.when == "call" or not report.passed):
-        _outcomes[engine, report.outcome] += 1
+    told = dict(report.user_properties)
+    if report.when == "call" or not report.passed:
+        if engine := told.get("engine"):
+            _outcomes[f"{engine}", report.outcome] += 1
+        if "say" in told:
+            _said.append(f"{told['say']}")
 
 
 def pytest_terminal_summary(terminalreporter: TerminalReporter) -> None:
@@ -80,3 +106,5 @@ def pytest_terminal_summary(terminalreporter: TerminalReporter) -> None:
         terminalreporter.write_line(
             f"{engine}: tests run {passed + failed}, failed {failed}, skipped {skipped}"
         )
+    for line in _said:
+        terminalreporter.write_line(line)

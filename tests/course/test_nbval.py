@@ -5,15 +5,13 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple, cast
+from typing import NamedTuple
 from xml.etree import ElementTree as ET
 
 import pytest
 
-from layerlab.cache.key import LINEAR
 from layerlab.engines import detect
 from layerlab.engines.base import EngineName
 from layerlab.labs import Course
@@ -28,30 +26,6 @@ class Ran(NamedTuple):
 
     done: subprocess.CompletedProcess[str]
     report: Path
-
-
-@pytest.fixture(scope="module")
-def runs(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Mapping[EngineName, Future[Ran]]]:
-    """The labs on every engine that is asked for and works.
-
-    Podman and Buildah have one store, where both would give their images the same names: they take
-    turns. So do docker and nerdctl, as there are two cores.
-    """
-    asked = {
-        cast("EngineName", item.callspec.params["engine"])
-        for item in request.session.items
-        if isinstance(item, pytest.Function) and item.path == request.path
-    }
-    with ThreadPoolExecutor(1) as first, ThreadPoolExecutor(1) as second:
-        yield {
-            engine: (second if engine in LINEAR else first).submit(
-                run_labs, engine, tmp_path_factory.mktemp(engine)
-            )
-            for engine in detect.USABLE
-            if engine in asked and detect.probe(engine, os.environ).works
-        }
 
 
 def run_labs(engine: EngineName, folder: Path) -> Ran:
@@ -91,21 +65,19 @@ def run_labs(engine: EngineName, folder: Path) -> Ran:
     "engine", [pytest.param(name, marks=pytest.mark.engine(name)) for name in detect.USABLE]
 )
 def test_every_cell_gives_its_committed_output(
-    engine: EngineName,
-    runs: Mapping[EngineName, Future[Ran]],
-    capsys: pytest.CaptureFixture[str],
+    engine: EngineName, tmp_path: Path, record_property: Callable[[str, object], None]
 ) -> None:
-    done, report = runs[engine].result()
+    done, report = run_labs(engine, tmp_path)
     assert report.exists(), done.stdout
     suite = ET.parse(report).getroot().find("testsuite")
     assert suite is not None
     count = {name: int(suite.attrib[name]) for name in ("tests", "failures", "errors", "skipped")}
-    with capsys.disabled():
-        print(
-            f"\nnbval on {engine}: cells run {count['tests']}, "
-            f"failed {count['failures'] + count['errors']}, skipped {count['skipped']}, "
-            f"{float(suite.attrib['time']):.0f} s"
-        )
+    record_property(
+        "say",
+        f"nbval on {engine}: cells run {count['tests']}, "
+        f"failed {count['failures'] + count['errors']}, skipped {count['skipped']}, "
+        f"{float(suite.attrib['time']):.0f} s",
+    )
     assert done.returncode == 0, done.stdout
     assert count["tests"] > 0
     assert count["skipped"] == 0
