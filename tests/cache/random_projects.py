@@ -27,11 +27,12 @@ STAGES = ("one", "two", "three")
 
 
 class File(NamedTuple):
-    """One file: a letter of its text, its mode, and when it was changed, as a count."""
+    """One file: a letter of its text, its mode, when it was changed as a count, and its owner."""
 
     text: str
     mode: int = 0o644
     time: int = 0
+    owner: int = 0
 
 
 @dataclass(frozen=True)
@@ -76,6 +77,8 @@ class Project:
             text = f"{salt} {file.text}\n".encode()
             path.write_bytes(_archive(text) if name == ARCHIVE else text)
             path.chmod(file.mode)
+            if os.geteuid() == 0:
+                os.chown(path, file.owner, file.owner)
             # Each project has times of its own: nerdctl has one copy of all contexts.
             at = 10**9 + int(salt.strip("p")) % 10**6 * 100 + file.time
             os.utime(path, (at, at))
@@ -88,7 +91,7 @@ class Project:
         return (*given, *target, *self.fresh)
 
     def describe(self, salt: str) -> str:
-        files = {name: f"{f.text} {f.mode:o} {f.time}" for name, f in self.files.items()}
+        files = {name: f"{f.text} {f.mode:o} {f.time} {f.owner}" for name, f in self.files.items()}
         options = " ".join(f"{option.flag} {option.value or ''}" for option in self.options())
         return (
             f"--- {options} files={files} folders={self.folders} "
@@ -182,7 +185,7 @@ def _harmless(ignored: tuple[str, ...]) -> tuple[str, ...]:
 EDITS = (
     *["line"] * 8,
     *["content"] * 6,
-    *("mode", "touch", "sly", "folder", "file", "rename", "link", "archive"),
+    *("mode", "owner", "touch", "sly", "folder", "file", "rename", "link", "archive"),
     *("ignore", "arg", "comment", "target", "no-cache", "none"),
 )
 """`sly` leaves size and time as they were."""
@@ -229,6 +232,8 @@ def _file_edits(draw: st.DrawFn, files: dict[str, File], kind: str) -> dict[str,
             return {**files, name: file._replace(time=time)}
         case "mode":
             return {**files, name: file._replace(mode=draw(MODES))}
+        case "owner":
+            return {**files, name: file._replace(owner=draw(st.sampled_from([0, 1, 2])))}
         case "link":
             return {**files, LINK: File(draw(st.sampled_from("ce")))}
         case "rename" if name not in ("a.txt", "d/c.txt"):  # some lines name these

@@ -5,10 +5,13 @@ from pathlib import Path
 
 import pytest
 
+from layerlab.cache import owners
 from layerlab.cache.context import FileRecord, MissingSourceError, select
 from layerlab.cache.digests import Digests
 from layerlab.cache.ignore import Dialect, load
 from layerlab.cache.key import file_ingredient
+from layerlab.cache.owners import Owner
+from layerlab.cache.selection import Files
 
 
 def chosen(
@@ -53,6 +56,30 @@ def test_times_do_not_count_and_modes_do(root: Path, dialect: Dialect) -> None:
     assert file_ingredient(after) == file_ingredient(before)
     (root / "a.txt").chmod(0o4755)
     assert chosen(root, "a.txt", dialect=dialect)[0].mode == 0o4755
+
+
+def test_an_owner_counts_for_some(root: Path) -> None:
+    info = (root / "a.txt").stat()
+
+    def told(uid: int, gid: int, owner: Owner) -> str:
+        return owner(os.stat_result((*info[:4], uid, gid, *info[6:])))
+
+    assert [told(*ids, owners.root) for ids in ((0, 0), (0, 7), (7, 0), (7, 8))] == [
+        "root:root",
+        "root:",
+        ":root",
+        ":",
+    ]
+    assert told(0, 0, owners.everything) == "0:0 root:root"
+    unknown = 2**31 - 7
+    assert told(unknown, unknown, owners.everything) == f"{unknown}:{unknown} :"
+    files = {
+        version: Files.of(root, root / "Dockerfile", "buildah", Digests(None), version)
+        for version in ((1, 28), (1, 42))
+    }
+    assert files[1, 28](["a.txt"])[0].owner == owners.root(info)
+    assert files[1, 42](["a.txt"])[0].owner == ""
+    assert files[1, 42](["a.txt"], whole=True)[0].owner == owners.everything(info)
 
 
 def test_extended_attributes(root: Path) -> None:

@@ -1,8 +1,10 @@
 """What of a file's owner on the host goes into a key: for most engines nothing.
 
-Both engines give what they copy to root. But Buildah before 1.42 left the owner's names in the
-archive that it digests (`hdr.Uname` in `copier/copier.go`), and since 1.39 it counts what a bind
-mount shows with all of its owner (`generatePathChecksum` in `imagebuildah/util.go`).
+Both engines give what they copy to root. But Buildah before 1.42 leaves the owner's names in the
+archive that it digests (`archive/tar` fills them in; `copier/copier.go` does not clear them). The
+part of it that reads is shut into the context, where no name but root's is known: measured with
+1.28.2. And since 1.39 it counts what a bind mount shows with all of its owner
+(`generatePathChecksum` in `imagebuildah/util.go`).
 """
 
 from __future__ import annotations
@@ -20,14 +22,14 @@ def nobody(_: os.stat_result) -> str:
     return ""
 
 
-def names(info: os.stat_result) -> str:
-    """The names of user and group; empty for a number that has none."""
-    return f"{_user(info.st_uid)}:{_group(info.st_gid)}"
+def root(info: os.stat_result) -> str:
+    """Whether user and group are root: `root:root`, `root:`, `:root`, `:`."""
+    return ":".join("" if number else "root" for number in (info.st_uid, info.st_gid))
 
 
 def everything(info: os.stat_result) -> str:
     """Numbers and names."""
-    return f"{info.st_uid}:{info.st_gid} {names(info)}"
+    return f"{info.st_uid}:{info.st_gid} {_user(info.st_uid)}:{_group(info.st_gid)}"
 
 
 @cache

@@ -9,7 +9,7 @@ from pathlib import Path
 from layerlab.cache.context import FileRecord, select
 from layerlab.cache.digests import Digests
 from layerlab.cache.ignore import Dialect, Ignore, load, of_lines
-from layerlab.cache.owners import Owner, everything, names, nobody
+from layerlab.cache.owners import Owner, everything, nobody, root
 
 _STRIPS_NAMES = (1, 42)
 """Since this version of Buildah the names of a file's owner do not count (see `owners`)."""
@@ -37,7 +37,7 @@ class Files:
         """With the ignore file that holds for a Dockerfile; raises as `ignore.load` does."""
         old = dialect == "buildah" and buildah < _STRIPS_NAMES
         ignore = load(context, dockerfile, dialect)
-        return cls(context, ignore, dialect, digests, names if old else nobody)
+        return cls(context, ignore, dialect, digests, root if old else nobody)
 
     def __call__(
         self, sources: Sequence[str], *, exclude: Sequence[str] = (), whole: bool = False
