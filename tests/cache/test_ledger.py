@@ -11,11 +11,12 @@ import msgspec
 import pytest
 
 from layerlab.cache import ledger as module
+from layerlab.cache.context import FileRecord
 from layerlab.cache.ledger import Ingredient, Ledger, StepRecord
 
 
 def step(key: str, dockerfile: str = "Dockerfile") -> StepRecord:
-    made = (Ingredient("file", "a", "1"),)
+    made = (Ingredient("env", "a", "1"),)
     return StepRecord("docker", dockerfile, "", 1, "RUN x", "linux/amd64", key, made, "1", 1.0)
 
 
@@ -32,6 +33,29 @@ def test_what_is_recorded_is_found(tmp_path: Path) -> None:
         assert again.previous("docker", "other") == ()
         assert again.text(digest) == "text"
         again.close()
+
+
+def test_files_are_told_of_the_last_build_only(tmp_path: Path) -> None:
+    file = Ingredient("file", "a", "1")
+    whole = msgspec.structs.replace(step("k"), ingredients=(file, *step("k").ingredients))
+    ledger = Ledger(tmp_path / "ledger.sqlite")
+    ledger.record([whole])
+    assert ledger.find("docker", "k") == step("k")
+    assert ledger.previous("docker", "Dockerfile") == (whole,)
+    ledger.close()
+
+
+def test_copies_of_contexts_are_kept_apart(tmp_path: Path) -> None:
+    ledger = Ledger(tmp_path / "ledger.sqlite")
+    copies = {
+        name: {"a": FileRecord("", "file", 0o644, source="a", mtime=n)}
+        for n, name in enumerate("xy")
+    }
+    for name, files in copies.items():
+        ledger.keep_copy("docker", name, files)
+    assert {name: ledger.copy("docker", name) for name in "xyz"} == {**copies, "z": {}}
+    assert ledger.copy("nerdctl", "x") == {}
+    ledger.close()
 
 
 def test_it_stays_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 
 import msgspec
 
@@ -53,7 +54,7 @@ def explain(
     }
     forgotten = frozenset(f.id for f in predicted if (f.fate, fates[f.id]) == ("hit", "rebuild"))
     texts = Texts(memory.text, now)
-    own = Own(keys, memory.previous(build.engine, dockerfile), texts, forgotten)
+    own = Own(keys, partial(memory.previous, build.engine, dockerfile), texts, forgotten)
     stale = {f.id: f.cause for f in predicted if f.stale and f.cause and fates[f.id] == "hit"}
     told = forecasts(keys, fates, own, stale)
     return tuple(

@@ -99,7 +99,10 @@ class Ledger:
         self._db: sqlite3.Connection | None = None
 
     def find(self, engine: str, key: str) -> StepRecord | None:
-        """The step that has this key, if it was ever built."""
+        """The step that has this key, if it was ever built; its `file` ingredients are left out.
+
+        They are in the key, there may be 50,000, and it is `previous` that tells what changed.
+        """
         row = self._one("SELECT record FROM steps WHERE engine = ? AND key = ?", engine, key)
         with contextlib.suppress(msgspec.MsgspecError, UnicodeError):
             record = msgspec.json.decode(row, type=StepRecord)
@@ -228,11 +231,16 @@ def _bound(db: sqlite3.Connection, table: str, most: int) -> None:
     )
 
 
+def _without_files(record: StepRecord) -> StepRecord:
+    kept = tuple(i for i in record.ingredients if i.kind != "file")
+    return msgspec.structs.replace(record, ingredients=kept)
+
+
 def _write(db: sqlite3.Connection, records: Sequence[StepRecord], texts: Mapping[str, str]) -> None:
     encode = msgspec.json.encode
     db.executemany(
         "INSERT OR REPLACE INTO steps VALUES (?, ?, ?)",
-        ((record.engine, record.key, encode(record)) for record in records),
+        ((record.engine, record.key, encode(_without_files(record))) for record in records),
     )
     first = records[0]
     db.execute(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property, partial
 from typing import Protocol
 
 import msgspec
@@ -98,7 +99,7 @@ def predict(
 
     fates = decide(keys, known, linear=linear)
     texts = Texts(memory.text, now)
-    own = Own(keys, memory.previous(engine, dockerfile), texts)
+    own = Own(keys, partial(memory.previous, engine, dockerfile), texts)
     stale = {
         key.id: cause
         for key in keys
@@ -147,19 +148,23 @@ class Own:
 
     Args:
         keys: of the whole build.
-        previous: the steps of the last build of the Dockerfile.
+        previous: asked for the steps of the last build of the Dockerfile, if need be.
         texts: where lines of files can be had.
         forgotten: ids of steps that the ledger knew and the engine built all the same.
     """
 
     keys: Sequence[Key]
-    previous: Sequence[StepRecord]
+    previous: Callable[[], Sequence[StepRecord]]
     texts: Texts
     forgotten: frozenset[str] = frozenset()
 
-    def __post_init__(self) -> None:
-        self.previous = [r for r in self.previous if not r.key.startswith(LOOSE)]
-        self._earlier = pair(self.keys, self.previous)
+    @cached_property
+    def _records(self) -> list[StepRecord]:
+        return [record for record in self.previous() if not record.key.startswith(LOOSE)]
+
+    @cached_property
+    def _earlier(self) -> dict[str, StepRecord]:
+        return pair(self.keys, self._records)
 
     def __call__(self, key: Key) -> Cause:
         """The cause, if it is not another step that is rebuilt."""
@@ -171,7 +176,7 @@ class Own:
             return Cause("missing", key.missing)
         if key.id in self.forgotten:
             return Cause("forgotten")
-        if not self.previous:
+        if not self._records:
             return Cause("first-build")
         earlier = self._earlier.get(key.id)
         if earlier is None:
