@@ -1,5 +1,7 @@
 """What BuildKit rebuilds after an edit: one letter for each instruction, h or r or u."""
 
+import textwrap
+
 import pytest
 
 from layerlab.cache.key import Base, Options
@@ -92,6 +94,26 @@ def test_options() -> None:
     assert fates(project.predict(Options(platforms=("linux/amd64",)))) == "h" * 10
     # WORKDIR is not told of --no-cache: it runs only because of what is before it
     assert fates(project.predict(Options(no_cache=True))) == "hhhhrrrrhh"
+
+
+def test_no_cache_of_one_stage_holds_for_equal_steps_of_others() -> None:
+    text = """\
+    FROM busybox AS a
+    RUN x
+    FROM busybox AS b
+    RUN x
+    RUN y
+    FROM busybox
+    RUN z
+    COPY --from=a / /
+    COPY --from=b / /
+    """
+    project = Project(textwrap.dedent(text), dialect="buildkit")
+    project.build()
+    predicted = project.predict(Options(no_cache_filter=("a",)))
+    assert fates(predicted) == "hrhrrhhuu"
+    assert predicted[3].because_of == 2
+    assert predicted[4].because_of == 2
 
 
 def test_a_base_image_that_moved() -> None:

@@ -111,6 +111,7 @@ class Key(msgspec.Struct, frozen=True):
         reads: ids of the steps whose output it takes files from.
         doubts: why even a known key may miss.
         fresh: told not to use the cache (`--no-cache`).
+        twin: id of an equal step of a stage that is told so; BuildKit does both at once.
         pinned: its stage runs on another platform than the build is for, and the engine finds
             only what is for that one (`CHECKS_PLATFORM`).
         missing: a source that is not in the context, so that the step will fail.
@@ -127,6 +128,7 @@ class Key(msgspec.Struct, frozen=True):
     reads: tuple[str, ...] = ()
     doubts: tuple[Doubt, ...] = ()
     fresh: bool = False
+    twin: str | None = None
     pinned: bool = False
     missing: str | None = None
     triggered: bool = False

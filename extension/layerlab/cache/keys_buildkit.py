@@ -21,6 +21,8 @@ from __future__ import annotations
 import posixpath
 from collections.abc import Iterator, Mapping, Sequence
 
+import msgspec
+
 from layerlab.cache import program as read
 from layerlab.cache.key import Base, Key, Options, Selection
 from layerlab.cache.program import Line, Mount, Program
@@ -36,9 +38,23 @@ def buildkit_keys(
     program: Program, options: Options, select: Selection, bases: Mapping[str, Base]
 ) -> Iterator[Key]:
     """One key for each needed instruction and target platform, in file order."""
-    for target in options.targets:
-        walk = Walk("buildkit", program, options, select, bases, target, LatestWins)
-        yield from walk.run(step)
+    keys = [
+        key
+        for target in options.targets
+        for key in Walk("buildkit", program, options, select, bases, target, LatestWins).run(step)
+    ]
+    yield from _with_twins(keys)
+
+
+def _with_twins(keys: Sequence[Key]) -> Iterator[Key]:
+    """Equal operations are one, and `--no-cache-filter` of one stage then holds for all of them.
+
+    `mergeMetadata` in `client/llb/marshal.go`.
+    """
+    fresh = {(key.key, key.step.instruction): key.id for key in reversed(keys) if key.fresh}
+    for key in keys:
+        twin = None if key.fresh or key.free else fresh.get((key.key, key.step.instruction))
+        yield msgspec.structs.replace(key, twin=twin) if twin else key
 
 
 def step(walk: Walk, state: StageState, line: Line) -> Key:

@@ -127,7 +127,7 @@ def decide(keys: Sequence[Key], known: Callable[[str], bool], *, linear: bool) -
         elif key.step.kind == "from" and key.parent is None and not key.triggered:
             # Nothing is looked up: what stands on another base has another key.
             fates[key.id] = "unknown" if key.doubts else "hit"
-        elif key.fresh or key.pinned or key.missing or under == "rebuild":
+        elif key.fresh or key.twin or key.pinned or key.missing or under == "rebuild":
             fates[key.id] = "rebuild"
         else:
             sure = under == "hit" and not key.doubts
@@ -235,6 +235,8 @@ class _Story:
             return self._unknown(key, fates)
         if key.parent and fates[key.parent] == "rebuild" and not (key.fresh or key.missing):
             return self._inherited(key.parent, fate)
+        if key.twin:
+            return Cause("step"), self.numbers[key.twin]
         cause = own(key)
         if cause.kind == "order" and key.parent and self.keys[key.parent] in self.made:
             # What it stands on was rebuilt for another stage.
