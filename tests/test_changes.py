@@ -85,7 +85,7 @@ def test_it_changes_what_it_says_and_nothing_else(change: Change, project: Path)
     elif change.name == "chmod":
         expected["make.sh"] = (0o755, expected["make.sh"][1])
     elif change.name == "folder":
-        expected["texts"] = (0o750, None)
+        expected["texts/weather"] = (0o750, None)
     elif change.name == "rename":
         expected["texts/robins.txt"] = expected.pop("texts/birds.txt")
     elif change.name == "add":
@@ -102,7 +102,7 @@ def test_it_changes_what_it_says_and_nothing_else(change: Change, project: Path)
 DIFFERENCES = {
     "touch": ("touch texts/cats.txt",),
     "chmod": ("chmod 644 → 755 make.sh",),
-    "folder": ("chmod 755 → 750 texts",),
+    "folder": ("chmod 755 → 750 texts/weather",),
     "rename": ("mv texts/birds.txt texts/robins.txt",),
     "add": ("texts/dogs.txt", "+ The dog waited at the door."),
     "ignore": (".dockerignore", "  .dockerignore", "+ texts/draft.txt"),

@@ -94,10 +94,10 @@ def test_another_builder_is_another_cache(tmp_path: Path) -> None:
 def test_what_buildkit_does_not_send_again_is_a_stale_hit(tmp_path: Path, engine_name: str) -> None:
     for name in ("one", "two"):
         context = tmp_path / name
-        (context / "src").mkdir(parents=True, mode=0o755)
-        (context / "src/a").write_text("1")
-        os.utime(context / "src/a", (1, 1))
-        (context / "Dockerfile").write_text("FROM busybox\nCOPY src /src\nCOPY src/a /a\n")
+        (context / "src/sub").mkdir(parents=True, mode=0o755)
+        (context / "src/sub/a").write_text("1")
+        os.utime(context / "src/sub/a", (1, 1))
+        (context / "Dockerfile").write_text("FROM busybox\nCOPY src /src\nCOPY src/sub/a /a\n")
     engine = cast("Engine", OneImage(engine_name, Identity("native", (NATIVE,))))
     foresight = Foresight(tmp_path / "home")
 
@@ -108,17 +108,19 @@ def test_what_buildkit_does_not_send_again_is_a_stale_hit(tmp_path: Path, engine
         return [(step.fate, step.stale) for step in foreseen.steps[1:]]
 
     assert stale("one") == [("rebuild", False), ("rebuild", False)]
-    (tmp_path / "one/src").chmod(0o700)
+    (tmp_path / "one/src").chmod(0o700)  # COPY takes what is in it
+    assert stale("one") == [("hit", False), ("hit", False)]
+    (tmp_path / "one/src/sub").chmod(0o700)
     assert stale("one") == [("hit", True), ("hit", False)]
-    (tmp_path / "one/src/a").write_text("2")
-    os.utime(tmp_path / "one/src/a", (1, 1))
+    (tmp_path / "one/src/sub/a").write_text("2")
+    os.utime(tmp_path / "one/src/sub/a", (1, 1))
     assert stale("one") == [("hit", True), ("hit", True)]
     # nerdctl has one copy for all contexts, and that of the other has just been sent.
-    (tmp_path / "two/src/a").write_text("3")
-    os.utime(tmp_path / "two/src/a", (1, 1))
+    (tmp_path / "two/src/sub/a").write_text("3")
+    os.utime(tmp_path / "two/src/sub/a", (1, 1))
     elsewhere = [("hit", True), ("hit", True)]
     assert stale("two") == (elsewhere if engine_name == "nerdctl" else [("rebuild", False)] * 2)
-    (tmp_path / "one/src/a").touch()
+    (tmp_path / "one/src/sub/a").touch()
     assert stale("one")[1] == ("rebuild", False)
     foresight.close()
 

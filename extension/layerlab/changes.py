@@ -146,7 +146,7 @@ CHANGES = (
     Change("rename", _rename("texts/birds.txt", "texts/robins.txt")),
     Change("add", _add("texts/dogs.txt", "The dog waited at the door.")),
     Change("ignore", _lines(".dockerignore", (_LAST_IGNORED,), (_LAST_IGNORED, "texts/draft.txt"))),
-    Change("folder", _chmod("texts", 0o750)),
+    Change("folder", _chmod("texts/weather", 0o750)),
     Change("comment", _lines("Dockerfile", (_RUN,), ("# Print the page.", _RUN))),
     Change("reorder", _lines("Dockerfile", (_SCRIPT, _TEXTS), (_TEXTS, _SCRIPT))),
     Change("label", _line("Dockerfile", 'LABEL title="The Small News"', 'LABEL title="Our News"')),

@@ -58,6 +58,17 @@ def test_times_do_not_count_and_modes_do(root: Path, dialect: Dialect) -> None:
     assert chosen(root, "a.txt", dialect=dialect)[0].mode == 0o4755
 
 
+def test_the_mode_of_a_copied_folder_itself_counts_for_buildkit_only(root: Path) -> None:
+    def modes(dialect: Dialect, *, whole: bool = False) -> list[int]:
+        files = Files.of(root, root / "Dockerfile", dialect, Digests(None), (1, 28))
+        return [record.mode for record in files(["d"], whole=whole) if record.type == "dir"]
+
+    (root / "d").chmod(0o700)
+    assert modes("buildkit") == [0o700, 0o755]
+    assert modes("buildah") == [0, 0o755]
+    assert modes("buildah", whole=True) == [0o700, 0o755]
+
+
 def test_an_owner_counts_for_some(root: Path) -> None:
     info = (root / "a.txt").stat()
 

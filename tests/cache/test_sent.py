@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from layerlab.cache.context import FileRecord
+from layerlab.cache.digests import Digests
 from layerlab.cache.key import file_ingredient
+from layerlab.cache.selection import Files
 from layerlab.cache.sent import Sending, copy_name, seen
 
 FILE = FileRecord("a", "file", 0o644, size=1, digest="1", source="src/a", mtime=5)
@@ -84,6 +87,22 @@ def test_the_copy_holds_what_was_asked_for_and_the_folders_above(tmp_path: Path)
         "src/b": ("file", "1"),
     }
     assert copy["src"].mode == 0o750
+
+
+@pytest.mark.parametrize(
+    ("sources", "stale"), [(["src"], ["src/sub"]), (["."], ["src", "src/sub"]), (["src/*"], [])]
+)
+def test_a_folder_is_stale_only_within_another(
+    tmp_path: Path, sources: list[str], stale: list[str]
+) -> None:
+    (tmp_path / "src/sub/deep").mkdir(parents=True)
+    files = Files.of(tmp_path, tmp_path / "Dockerfile", "buildkit", Digests(None), (1, 28))
+    first = Sending(tmp_path, files, {})
+    first(sources)
+    for name in ("src", "src/sub"):
+        (tmp_path / name).chmod(0o700)
+    told = Sending(tmp_path, files, first.copy())(sources)
+    assert [record.source for record in told if record.unseen] == stale
 
 
 def test_whose_copy_it_is(tmp_path: Path) -> None:

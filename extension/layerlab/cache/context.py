@@ -72,6 +72,7 @@ def select(
     digests: Digests,
     exclude: Sequence[str] = (),
     owner: Owner = nobody,
+    tops: bool = False,
 ) -> tuple[FileRecord, ...]:
     """The files that the sources of a COPY select, in the order of their sources, then by name.
 
@@ -83,6 +84,8 @@ def select(
         digests: of files.
         exclude: patterns of `--exclude`, relative to each source.
         owner: what of a file's owner counts.
+        tops: for Buildah, a selected folder counts itself: where it is mounted, and not where its
+            contents are copied. BuildKit always counts it, although it copies only the contents.
 
     Raises:
         MissingSourceError: a source is not there, is ignored, or leads in a circle. A wildcard
@@ -90,7 +93,7 @@ def select(
         BadPatternError: `exclude` or a wildcard is malformed.
         OSError: something cannot be read.
     """
-    tree = _Tree(context, ignore, dialect, digests, of_lines(exclude, dialect), owner)
+    tree = _Tree(context, ignore, dialect, digests, of_lines(exclude, dialect), owner, tops)
     return tuple(record for source in sources for record in tree.source(source))
 
 
@@ -102,6 +105,7 @@ class _Tree:
     digests: Digests
     exclude: Ignore
     owner: Owner
+    tops: bool
     links: dict[tuple[int, int], str] = field(default_factory=dict)
 
     def source(self, source: str) -> Iterator[FileRecord]:
@@ -137,7 +141,9 @@ class _Tree:
         inner = "" if self.dialect == "buildah" else shown
         # The top of the context is never sent itself, only what is in it.
         if real and not ignored:
-            yield self._record(real, inner, info, str(full))
+            counts = self.tops or self.dialect == "buildkit"
+            record = self._record(real, inner, info, str(full))
+            yield record if counts else FileRecord(inner, "dir", 0, source=real)
         yield from self._walk(real, inner, "", (state, ()))
 
     def _walk(

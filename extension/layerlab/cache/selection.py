@@ -51,4 +51,5 @@ class Files:
             digests=self.digests,
             exclude=exclude,
             owner=everything if whole else self.owner,
+            tops=whole,
         )

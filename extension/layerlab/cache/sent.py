@@ -83,7 +83,12 @@ class Sending:
     ) -> tuple[FileRecord, ...]:
         """See `key.Selection`."""
         found = self._select(sources, exclude=exclude, whole=whole)
-        records = tuple(seen(record, self._copy) for record in found)
+        tops = _tops(sources, found)
+        records = tuple(
+            # Of a folder that is copied only the contents reach the image: nothing is stale.
+            msgspec.structs.replace(record, unseen=None) if record.source in tops else record
+            for record in (seen(record, self._copy) for record in found)
+        )
         self._asked.update((record.source, record) for record in records if record.source)
         return records
 
@@ -105,6 +110,14 @@ class Sending:
                 continue
             whole[folder] = seen(FileRecord("", "dir", mode, source=folder), self._copy)
         return whole
+
+
+def _tops(sources: Sequence[str], found: Sequence[FileRecord]) -> set[str]:
+    """The folders that are selected themselves, and not as a part of another one."""
+    if any(not source.strip("./") for source in sources):
+        return set()
+    folders = {record.source for record in found if record.type == "dir"}
+    return {folder for folder in folders if posixpath.dirname(folder) not in folders}
 
 
 def _above(paths: Mapping[str, FileRecord]) -> set[str]:
