@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import signal
 from collections import Counter
@@ -11,6 +12,7 @@ from functools import cache
 import pytest
 from _pytest.terminal import TerminalReporter
 from hypothesis import HealthCheck, settings
+from xdist.scheduler import LoadScopeScheduling
 
 from layerlab.cache.key import LINEAR
 from layerlab.engines import detect
@@ -50,25 +52,39 @@ def _absent(needed: str, why: str, *, required: bool) -> None:
     pytest.skip(why)
 
 
-def _lane(item: pytest.Item) -> str:
-    """Which tests may not run beside this one.
+class Lanes(LoadScopeScheduling):  # type: ignore[misc]  # pytest-xdist has no types
+    """Which tests may not run beside each other, for `--dist loadscope`.
 
     Podman and Buildah have one store, where both would give their images the same names. docker
-    and nerdctl take turns since there are two cores. The browser's own come last: Playwright and a
-    test that asks a kernel do not go together in one process in the other order.
+    and nerdctl take turns since there are two cores. Each file of other tests is a lane of its own.
     """
-    if marker := item.get_closest_marker("engine"):
-        return "0 podman, buildah" if marker.args[0] in LINEAR else "0 docker, nerdctl"
-    return f"1 {item.path.stem}" if item.get_closest_marker("browser") else ""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return lane(nodeid)
 
 
-@pytest.hookimpl(tryfirst=True)
+def lane(nodeid: str) -> str:
+    """The lane of a test: its engine is a word in the brackets at the end of its name."""
+    words = set(re.split(r"[-\]]", nodeid.partition("[")[2]))
+    if words & LINEAR:
+        return "podman, buildah"
+    if words & set(detect.USABLE) or nodeid.startswith("tests/browser/"):
+        return "docker, nerdctl"
+    return nodeid.partition("::")[0]
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> Lanes | None:
+    """Lanes where they are asked for; pytest-xdist's own ways otherwise."""
+    return Lanes(config, log) if config.getoption("dist") == "loadscope" else None
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tell pytest-xdist the lanes, which it hands out in the order of their first tests."""
-    for item in items:
-        if lane := _lane(item):
-            item.add_marker(pytest.mark.xdist_group(lane))
-    items.sort(key=lambda item: _lane(item)[:1])
+    """Engines first, as they take longest.
+
+    It is also the order that Playwright needs: in one process it does not go together with what
+    asks a kernel, if that comes later.
+    """
+    items.sort(key=lambda item: item.get_closest_marker("engine") is None)
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

@@ -1,8 +1,8 @@
 """`python -m tests.cache.twelve`: the twelve changes of lab 04, foretold and then built for real.
 
 Writes both tables of docs/cache-model.md: what the model says for either dialect, and what each
-engine of this machine did. `tests/test_foretold.py` sees that the first stays true, and
-`tests/live/test_changes.py` that the engines do what it says.
+engine of this machine did. `tests/test_foretold.py` sees that the first stays true, and lab 04
+under nbval that the engines do what it says.
 """
 
 from __future__ import annotations
