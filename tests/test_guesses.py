@@ -33,6 +33,7 @@ class Double:
     """An engine that runs every step but those before `since`; it can be stopped half-way."""
 
     name = cache = "docker"
+    buildah = None
     since = 4
     stopped = False
 
