@@ -11,8 +11,10 @@ import pytest
 from jupyter_client.blocking.client import BlockingKernelClient
 from jupyter_client.manager import KernelManager, start_new_kernel
 
+from layerlab.cache.key import LINEAR
 from layerlab.engines import argv
 from layerlab.session import Session
+from tests.live.conftest import Kept
 
 ROUNDS = 4
 PATIENCE = 240
@@ -81,6 +83,11 @@ def test_both_are_told_the_truth(
     for who in ("ada", "grace"):
         tag = f"layerlab-two-{os.getpid()}-{who}"
         args = ["--build-arg", f"who={who}{ROUNDS - 1}", "-t", tag, "."]
-        foreseen = session.predict(argv.parse(args, tmp_path))
-        assert {step.fate for step in foreseen.steps} == {"hit"}
+        request = argv.parse(args, tmp_path)
+        # podman and buildah have two results of what both have built at once.
+        may_be = {"hit", "unknown"} if session.engine.name in LINEAR else {"hit"}
+        assert {step.fate for step in session.predict(request).steps} <= may_be
+        session.build(request, Kept())
+        assert all(step.agrees is not False for step in session.explained())
+        assert {step.fate for step in session.predict(request).steps} == {"hit"}
         session.engine.remove_image(f"{tag}:latest")

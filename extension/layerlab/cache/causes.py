@@ -33,6 +33,7 @@ CauseKind = Literal[
     "output",
     "same-output",
     "unknown-base",
+    "rivals",
     "remote",
     "forgotten",
     "already-there",

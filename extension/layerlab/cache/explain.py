@@ -9,7 +9,7 @@ import msgspec
 
 from layerlab.cache.causes import Cause, Texts
 from layerlab.cache.key import LINEAR, NEWEST_WINS, Key, Options
-from layerlab.cache.ledger import StepRecord
+from layerlab.cache.ledger import RIVALS, StepRecord
 from layerlab.cache.predict import Forecast, Memory, Own, forecasts
 from layerlab.model.build import Build, Fate, Step
 from layerlab.model.forecasts import Actual
@@ -133,14 +133,25 @@ def records(
         if key.parent in hidden or (oldest_wins and key.fresh and before is not None):
             hidden.add(key.id)
         elif _succeeded(key, build):
-            reused = before is not None and actual(key, build) != "rebuild"
-            made[key.id] = before.made if before and reused else f"{build.id} {key.id}"
+            made[key.id] = _execution(key, build, before)
             record = _record(key, build, dockerfile, made[key.id], made.get(key.parent, ""))
             done.append(record)
             if key.loose != key.key:
                 # The loose key only has to be found.
                 done.append(msgspec.structs.replace(record, key=key.loose, ingredients=()))
     return tuple(done)
+
+
+def _execution(key: Key, build: Build, before: StepRecord | None) -> str:
+    """See `StepRecord.made`."""
+    own = f"{build.id} {key.id}"
+    if before is None:
+        return own
+    if actual(key, build) != "rebuild":
+        # The one that was taken now will be taken again.
+        return own if before.made == RIVALS else before.made
+    meanwhile = before.at > build.started and before.build_id != build.id
+    return RIVALS if meanwhile and build.engine in LINEAR else own
 
 
 def _succeeded(key: Key, build: Build) -> bool:

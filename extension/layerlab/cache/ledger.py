@@ -47,7 +47,8 @@ class StepRecord(msgspec.Struct, frozen=True):
         ingredients: what went into the key.
         build_id: the build that it was part of.
         at: when, in seconds since the epoch.
-        made: which execution made it; a step that was reused keeps the one before.
+        made: which execution made it; a step that was reused keeps the one before. `RIVALS` where
+            two builds made it at once, and nobody knows which one the engine will take.
         on: which execution made what it stands on.
     """
 
@@ -63,6 +64,10 @@ class StepRecord(msgspec.Struct, frozen=True):
     at: float
     made: str = ""
     on: str = ""
+
+
+RIVALS = "?"
+"""See `StepRecord.made`."""
 
 
 class _Copy(msgspec.Struct, frozen=True):

@@ -15,7 +15,7 @@ import msgspec
 
 from layerlab.cache.causes import Cause, Texts, compare, pair
 from layerlab.cache.key import LINEAR, LOOSE, NEWEST_WINS, Key, Options
-from layerlab.cache.ledger import StepRecord
+from layerlab.cache.ledger import RIVALS, StepRecord
 from layerlab.cache.stale import hidden_change
 from layerlab.model.build import Fate
 from layerlab.model.plan import StepKind
@@ -84,39 +84,62 @@ def predict(
         options: those that the keys were made with.
         now: the text of a small file of the context, for lines that differ.
     """
-    linear = engine in LINEAR
-    found = {key.key: memory.find(engine, key.key) for key in keys if not key.free}
-    maybe = {key.loose: memory.find(engine, key.loose) for key in keys if key.loose not in found}
-
-    def known(name: str) -> bool:
-        record = found.get(name) or maybe.get(name)
-        if record is None or not linear or options.buildah < NEWEST_WINS:
-            return record is not None
-        # It must stand on that execution of the step below that the engine takes now.
-        below = next((i.value for i in record.ingredients if i.kind == "parent"), "")
-        under = found.get(below)
-        return under is None or under.made == record.on
-
-    fates = decide(keys, known, linear=linear)
+    known = _Known(keys, memory, engine, options)
+    fates = decide(keys, known, linear=engine in LINEAR, unsure=known.unsure)
     texts = Texts(memory.text, now)
     own = Own(keys, partial(memory.previous, engine, dockerfile), texts)
     stale = {
         key.id: cause
         for key in keys
         if fates[key.id] == "hit"
-        and (record := found.get(key.key))
+        and (record := known.found.get(key.key))
         and (cause := hidden_change(key, record, texts))
     }
     return forecasts(keys, fates, own, stale)
 
 
-def decide(keys: Sequence[Key], known: Callable[[str], bool], *, linear: bool) -> dict[str, Fate]:
+class _Known:
+    """Which keys the ledger has, and of which it is not sure that the engine will find them.
+
+    podman and buildah may have a step twice: two builds made it at once, or one of them was told
+    not to use the cache. What was built on one of the two is not found on the other.
+    """
+
+    def __init__(self, keys: Sequence[Key], memory: Memory, engine: str, options: Options) -> None:
+        self.found = {key.key: memory.find(engine, key.key) for key in keys if not key.free}
+        loose = (key.loose for key in keys if key.loose not in self.found)
+        self._maybe = {name: memory.find(engine, name) for name in loose}
+        self._linear = engine in LINEAR
+        self._newest_wins = options.buildah >= NEWEST_WINS
+
+    def __call__(self, name: str) -> bool:
+        return (self.found.get(name) or self._maybe.get(name)) is not None
+
+    def unsure(self, name: str) -> bool:
+        """Whether it was built on one of two results, and the engine may take the other."""
+        record = self.found.get(name)
+        if record is None or not self._linear or record.made == RIVALS:
+            return False
+        below = next((i.value for i in record.ingredients if i.kind == "parent"), "")
+        under = self.found.get(below)
+        taken = under.made if under else record.on
+        return RIVALS in (record.on, taken) or (self._newest_wins and taken != record.on)
+
+
+def decide(
+    keys: Sequence[Key],
+    known: Callable[[str], bool],
+    *,
+    linear: bool,
+    unsure: Callable[[str], bool] = lambda _: False,
+) -> dict[str, Fate]:
     """The fate of each step by its id.
 
     Args:
         keys: each after all that it depends on.
         known: whether the ledger has a key.
         linear: the engine finds in a later stage what it has just built for an earlier one.
+        unsure: whether a key was built on one of two results, and the other may be taken.
     """
     fates: dict[str, Fate] = {}
     made: set[str] = set()
@@ -132,7 +155,9 @@ def decide(keys: Sequence[Key], known: Callable[[str], bool], *, linear: bool) -
         else:
             sure = under == "hit" and not key.doubts
             sure = sure and all(fates[read] == "hit" for read in key.reads)
-            if sure and (known(key.key) or (linear and key.key in made)):
+            if sure and unsure(key.key) and key.key not in made:
+                fates[key.id] = "unknown"
+            elif sure and (known(key.key) or (linear and key.key in made)):
                 fates[key.id] = "hit"
             elif known(key.loose) and not (sure and key.loose == key.key):
                 fates[key.id] = "unknown"
@@ -264,9 +289,11 @@ class _Story:
             return Cause("unknown-base" if doubt.kind == "base" else "remote", doubt.name), None
         if key.parent and fates[key.parent] == "unknown" and (cause := self.causes[key.parent]):
             return cause, self.roots[key.parent]
+        if not key.reads:
+            return Cause("rivals"), None
         moved = next((read for read in key.reads if fates[read] != "hit"), None)
         if moved is None:
-            return Cause("output", _stage(key.reads[0]) if key.reads else ""), None
+            return Cause("output", _stage(key.reads[0])), None
         return Cause("output", _stage(moved)), self._root(moved)
 
 
