@@ -142,8 +142,8 @@ class _Tree:
         # The top of the context is never sent itself, only what is in it.
         if real and not ignored:
             counts = self.tops or self.dialect == "buildkit"
-            record = self._record(real, inner, info, str(full))
-            yield record if counts else FileRecord(inner, "dir", 0, source=real)
+            whole = self._record(real, inner, info, str(full)) if counts else None
+            yield whole or FileRecord(inner, "dir", 0, source=real)
         yield from self._walk(real, inner, "", (state, ()))
 
     def _walk(

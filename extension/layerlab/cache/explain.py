@@ -125,11 +125,13 @@ def records(
     hidden: set[str] = set()
     done: list[StepRecord] = []
     made: dict[str | None, str] = {}
-    oldest_wins = build.engine in LINEAR and options.buildah < NEWEST_WINS
+    linear = build.engine in LINEAR
+    oldest_wins = linear and options.buildah < NEWEST_WINS
     for key in keys:
         if key.free:
             continue
-        before = memory.find(build.engine, key.key)
+        # BuildKit has each step once: there is nothing to ask.
+        before = memory.find(build.engine, key.key) if linear else None
         if key.parent in hidden or (oldest_wins and key.fresh and before is not None):
             hidden.add(key.id)
         elif _succeeded(key, build):
@@ -151,7 +153,7 @@ def _execution(key: Key, build: Build, before: StepRecord | None) -> str:
         # The one that was taken now will be taken again.
         return own if before.made == RIVALS else before.made
     meanwhile = before.at > build.started and before.build_id != build.id
-    return RIVALS if meanwhile and build.engine in LINEAR else own
+    return RIVALS if meanwhile else own
 
 
 def _succeeded(key: Key, build: Build) -> bool:

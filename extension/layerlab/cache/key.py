@@ -139,12 +139,8 @@ class Key(msgspec.Struct, frozen=True):
         return not self.key
 
 
-def digest(parts: Iterable[str]) -> str:
-    """One SHA-256 over several texts; where one ends and the next begins counts."""
-    return hashlib.sha256(_joined(parts)).hexdigest()
-
-
 def _joined(parts: Iterable[str]) -> bytes:
+    # Where one ends and the next begins counts.
     return b"".join(b"%d:%b" % (len(data), data) for data in map(str.encode, parts))
 
 

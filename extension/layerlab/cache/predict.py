@@ -6,7 +6,7 @@ do: a step hits when its own key is known and what it stands on hits.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, partial
 from typing import Protocol
@@ -15,7 +15,7 @@ import msgspec
 
 from layerlab.cache.causes import Cause, Texts, compare, pair
 from layerlab.cache.key import LINEAR, LOOSE, NEWEST_WINS, Key, Options
-from layerlab.cache.ledger import RIVALS, StepRecord
+from layerlab.cache.ledger import RIVALS, Ingredient, StepRecord
 from layerlab.cache.stale import hidden_change
 from layerlab.model.build import Fate
 from layerlab.model.plan import StepKind
@@ -120,8 +120,8 @@ class _Known:
         record = self.found.get(name)
         if record is None or not self._linear or record.made == RIVALS:
             return False
-        below = next((i.value for i in record.ingredients if i.kind == "parent"), "")
-        under = self.found.get(below)
+        below = _parent(record.ingredients)
+        under = self.found.get(below.value) if below else None
         taken = under.made if under else record.on
         return RIVALS in (record.on, taken) or (self._newest_wins and taken != record.on)
 
@@ -211,8 +211,7 @@ class Own:
 
     def _before(self, key: Key, earlier: StepRecord) -> Cause | None:
         """It is the same; is what it stands on?"""
-        parent = next((i for i in key.ingredients if i.kind == "parent"), None)
-        old = next((i for i in earlier.ingredients if i.kind == "parent"), None)
+        parent, old = _parent(key.ingredients), _parent(earlier.ingredients)
         if parent is None or old is None or parent.value == old.value:
             return None
         if parent.name != old.name:
@@ -325,6 +324,10 @@ def forecasts(
             )
         )
     return tuple(out)
+
+
+def _parent(ingredients: Iterable[Ingredient]) -> Ingredient | None:
+    return next((one for one in ingredients if one.kind == "parent"), None)
 
 
 def _stage(id_: str) -> str:
