@@ -3,6 +3,7 @@
 import contextlib
 import os
 import sqlite3
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from hashlib import sha256
 from pathlib import Path
@@ -115,15 +116,20 @@ def test_a_disk_that_takes_nothing_more(tmp_path: Path) -> None:
     assert nowhere.find("docker", "k") is None
 
 
-def test_several_kernels_at_once(tmp_path: Path) -> None:
-    ledgers = [Ledger(tmp_path / "ledger.sqlite") for _ in range(4)]
+@pytest.mark.parametrize("attempt", range(20))
+def test_several_kernels_at_once(tmp_path: Path, attempt: int) -> None:
+    """All begin in the same moment, when there is no file yet; often, since it is a race."""
+    ledgers = [Ledger(tmp_path / f"{attempt}.sqlite") for _ in range(4)]
+    begin = threading.Barrier(len(ledgers))
 
     def work(at: int) -> None:
+        begin.wait()
         for number in range(10):
             ledgers[at].record([step(f"{at}-{number}", dockerfile=str(at))])
 
-    with ThreadPoolExecutor() as pool:
-        list(pool.map(work, range(4)))
-    assert all(ledgers[0].find("docker", f"{a}-{n}") for a in range(4) for n in range(10))
+    with ThreadPoolExecutor(len(ledgers)) as pool:
+        list(pool.map(work, range(len(ledgers))))
+    kept = [(a, n) for a in range(4) for n in range(10) if ledgers[0].find("docker", f"{a}-{n}")]
+    assert len(kept) == 40, kept
     for ledger in ledgers:
         ledger.close()

@@ -10,6 +10,7 @@ import contextlib
 import hashlib
 import sqlite3
 import threading
+import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
@@ -88,6 +89,8 @@ CREATE TABLE IF NOT EXISTS builds (engine, dockerfile, records, PRIMARY KEY (eng
 CREATE TABLE IF NOT EXISTS texts (digest PRIMARY KEY, text);
 CREATE TABLE IF NOT EXISTS copies (engine, context, files, PRIMARY KEY (engine, context));
 """
+_PATIENCE = 2.0
+"""Seconds to wait for another kernel that is writing."""
 _DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR)
 
 
@@ -198,7 +201,20 @@ class Ledger:
 
     def _open(self) -> sqlite3.Connection:
         self._path.parent.mkdir(parents=True, exist_ok=True)
-        db = sqlite3.connect(self._path, timeout=2, check_same_thread=False)
+        give_up = time.monotonic() + _PATIENCE
+        while True:
+            try:
+                return self._connect()
+            except sqlite3.OperationalError as error:
+                # SQLite's own time limit does not hold for the change to WAL: of several kernels
+                # that make the file at once, all but one are refused at once.
+                busy = getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_BUSY
+                if not busy or time.monotonic() > give_up:
+                    raise
+            time.sleep(0.01)
+
+    def _connect(self) -> sqlite3.Connection:
+        db = sqlite3.connect(self._path, timeout=_PATIENCE, check_same_thread=False)
         try:
             db.execute("PRAGMA journal_mode = WAL")
             db.execute("PRAGMA synchronous = NORMAL")
