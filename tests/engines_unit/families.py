@@ -37,7 +37,7 @@ def living(pid: int) -> bool:
     """False for processes that are gone, and for zombies, which are."""
     try:
         state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-    except FileNotFoundError:
+    except OSError:  # it has gone, before or after its file was opened
         return False
     return state != "Z"
 

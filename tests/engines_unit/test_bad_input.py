@@ -69,7 +69,7 @@ def runs(pid: int) -> bool:
     """Whether a process is there and more than a dead one that nobody has asked after."""
     try:
         state = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[0]
-    except FileNotFoundError:
+    except OSError:  # it has gone, before or after its file was opened
         return False
     return state != "Z"
 

@@ -91,6 +91,8 @@ CREATE TABLE IF NOT EXISTS copies (engine, context, files, PRIMARY KEY (engine, 
 """
 _PATIENCE = 2.0
 """Seconds to wait for another kernel that is writing."""
+_TRIES = 40
+"""How often to ask within them."""
 _DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR)
 
 
@@ -200,25 +202,29 @@ class Ledger:
             return None
 
     def _open(self) -> sqlite3.Connection:
+        """Connect, and make the file where there is none.
+
+        Of several kernels that make it at once SQLite refuses all but one, without waiting: its
+        time limit does not hold for the change to WAL.
+        """
         self._path.parent.mkdir(parents=True, exist_ok=True)
-        give_up = time.monotonic() + _PATIENCE
-        while True:
+        for _ in range(_TRIES - 1):
             try:
                 return self._connect()
             except sqlite3.OperationalError as error:
-                # SQLite's own time limit does not hold for the change to WAL: of several kernels
-                # that make the file at once, all but one are refused at once.
-                busy = getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_BUSY
-                if not busy or time.monotonic() > give_up:
+                code = getattr(error, "sqlite_errorcode", 0)
+                if code & 0xFF != sqlite3.SQLITE_BUSY:
                     raise
-            time.sleep(0.01)
+            time.sleep(_PATIENCE / _TRIES)
+        return self._connect()
 
     def _connect(self) -> sqlite3.Connection:
-        db = sqlite3.connect(self._path, timeout=_PATIENCE, check_same_thread=False)
+        db = sqlite3.connect(self._path, timeout=_PATIENCE / _TRIES, check_same_thread=False)
         try:
             db.execute("PRAGMA journal_mode = WAL")
             db.execute("PRAGMA synchronous = NORMAL")
             db.executescript(_SCHEMA)
+            db.execute(f"PRAGMA busy_timeout = {_PATIENCE * 1000:.0f}")
         except BaseException:
             db.close()
             raise
