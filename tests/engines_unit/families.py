@@ -25,7 +25,7 @@ if depth > 1 or "leave" not in deaf:
 """
 
 
-def until(condition: Callable[[], bool], seconds: float = 10) -> None:
+def until(condition: Callable[[], bool], seconds: float = 30) -> None:
     """Wait for something to become true."""
     deadline = time.monotonic() + seconds
     while not condition():
