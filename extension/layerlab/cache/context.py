@@ -280,8 +280,8 @@ class _Tree:
 _MAX_LINKS = 255
 
 
-def _counts_for_buildkit(name: str) -> bool:
-    """`cache/contenthash/tarsum.go`, `v1TarHeaderSelect`."""
+def counts_for_buildkit(name: str) -> bool:
+    """Whether an extended attribute counts (`cache/contenthash/tarsum.go`, `v1TarHeaderSelect`)."""
     return name == "security.capability" or not name.startswith(("security.", "system."))
 
 
@@ -293,7 +293,7 @@ def _counts_for_buildah(name: str) -> bool:
 
 
 _COUNTS: dict[Dialect, Callable[[str], bool]] = {
-    "buildkit": _counts_for_buildkit,
+    "buildkit": counts_for_buildkit,
     "buildah": _counts_for_buildah,
 }
 
