@@ -1,0 +1,1 @@
+"""Real image builds without a daemon and without root."""
