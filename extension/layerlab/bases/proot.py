@@ -25,7 +25,7 @@ _ARCHIVE: Final = f"pool/main/p/proot/proot_{VERSION}.orig.tar.gz"
 _SHA256: Final = "29248aac2a7ce10c3bd5ee5602742ec33b2532310ff9cf73b79f3c133e5a5f68"
 _HELPER: Final = "/usr/lib/apt/apt-helper"
 """Fetches as apt does, with this machine's proxies and certificates, and checks the digest."""
-_COMPILER: Final = ("gcc", "libc6-dev", "make", "pkg-config", "libtalloc-dev", "uthash-dev")
+_COMPILER: Final = ("gcc", "libc6-dev", "make", "pkg-config", "libtalloc-dev")
 _PATIENCE: Final = 600.0
 
 _CHANGES: Final = (
@@ -77,7 +77,7 @@ def need_compiler(say: Say) -> None:
         CommandNotFoundError: code `bases-tools`.
     """
     try:
-        argv = ["gcc", "-fsyntax-only", "-include", "talloc.h", "-include", "uthash.h"]
+        argv = ["gcc", "-fsyntax-only", "-include", "talloc.h"]
         complete = all(
             process.run(words, timeout=_PATIENCE).exit_code == 0
             for words in ([*argv, "-xc", os.devnull], ["pkg-config", "talloc"], ["make", "-v"])

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import sys
+import warnings  # noqa: F401 - os.execvpe wants it, and in the new root it is not found
 
 
 def main(root: str, cwd: str, user: str, rest: list[str]) -> None:

@@ -16,8 +16,8 @@ LOST = (
 """For the learner, where a RUN `gives_away` and no runner `keeps_owners`."""
 
 _GIVES_AWAY = re.compile(
-    r"\b(chown|chgrp|useradd|adduser|groupadd|addgroup|usermod|apt|apt-get|aptitude|dpkg|dnf|yum|"
-    r"apk|setcap|mknod)\b"
+    r"(?<![\w./-])(chown|chgrp|useradd|adduser|groupadd|addgroup|usermod|apt|apt-get|aptitude|dpkg|dnf|yum|"
+    r"apk|setcap|mknod)(?![\w./-])"
     r"|\binstall\b[^;&|\n]*\s(-\w*[og]\b|--(owner|group)\b)"
     r"|\b(tar|rsync|cp)\b[^;&|\n]*\s(--same-owner|--numeric-owner|--owner|--group|--archive|"
     r"-\w*[ap])"
