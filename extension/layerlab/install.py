@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
-from layerlab.bases import tools
+import contextlib
+import os
+from pathlib import Path
+
+from layerlab.bases import proot, tools
 from layerlab.bases.tools import Say
+from layerlab.engines.embedded.tools import Toolbox, find, own_proot
 from layerlab.errors import LayerlabError
 
 
@@ -22,3 +27,28 @@ def podman(say: Say) -> bool:
             return False  # somebody else must type it; the doctor says what
         raise
     return True
+
+
+def embedded(say: Say, cache: Path) -> Toolbox:
+    """Get what the embedded engine stands on, as far as that can be done without asking anybody.
+
+    skopeo must be there or be installed; of the runners, bubblewrap is taken if it works, and
+    else PRoot is built, which needs no root. fakeroot lets a RUN give files away without root.
+
+    Args:
+        cache: the user's own folder for Layerlab.
+
+    Raises:
+        LayerlabError: what is missing, and the line to type.
+    """
+    tools.need(["skopeo"], say)
+    root = os.geteuid() == 0
+    if root:
+        with contextlib.suppress(LayerlabError):  # PRoot does as well
+            tools.need(["bwrap", "fakeroot"], say)
+    toolbox = find(os.environ, cache)
+    # Without root, bubblewrap cannot keep owners: both are wanted.
+    if not any(runner.keeps_owners for runner in toolbox.runners):
+        proot.ensure(own_proot(cache), os.environ, say)
+        toolbox = find(os.environ, cache)
+    return toolbox

@@ -21,6 +21,8 @@ Say = Callable[[str], None]
 _PACKAGES: Final = {
     "mmdebstrap": "mmdebstrap",
     "arch-test": "arch-test",
+    "bwrap": "bubblewrap",
+    "fakeroot": "fakeroot",
     "podman": "podman",
     "skopeo": "skopeo",
     "update-binfmts": "binfmt-support",
@@ -47,7 +49,11 @@ def need(programs: Sequence[str], say: Say) -> None:
     missing = [name for name in programs if not _which(name)]
     if not missing:
         return
-    packages = sorted({_PACKAGES[name] for name in missing})
+    install(missing, sorted({_PACKAGES[name] for name in missing}), say)
+
+
+def install(missing: Sequence[str], packages: Sequence[str], say: Say) -> None:
+    """Install packages of Debian or Ubuntu; see `need`. `missing` is what is wanted of them."""
     line = f"apt-get install -y --no-install-recommends {' '.join(packages)}"
     if not _is_root() or not _which("apt-get"):
         raise CommandNotFoundError(

@@ -43,7 +43,9 @@ def end(
     """End processes, their groups and all that descends from them; returns when none lives.
 
     All get SIGTERM, and whoever lives after `grace` seconds gets SIGKILL; also descendants that
-    made a group of their own, as a container's processes do.
+    made a group of their own, as a container's processes do, and whom one of them traces, as PRoot
+    does with all that was started in it. A tracer is killed last: as long as it lives, those whom
+    it traces can be found, however far they have gone.
 
     Args:
         roots: those that were started first; one that only got the same id is spared.
@@ -55,30 +57,33 @@ def end(
     known = _family(groups, known)
     for number, patience in ((signal.SIGTERM, grace), (signal.SIGKILL, _AFTER_KILL)):
         note(known)
-        for group in groups:
-            _signal_group(group, number)
-        for pid, _ in known:
-            _signal(pid, number)
+        _signal_all(groups, known, number)
         deadline = time.monotonic() + patience
         while known or _answer(groups):
             if time.monotonic() > deadline:
                 break
             time.sleep(_POLL)
             known = _family(groups, known)
+            if number == signal.SIGKILL:  # one of them may have started others meanwhile
+                _signal_all(groups, known, number)
         else:
             return
+    for pid, _ in known:
+        _signal(pid, signal.SIGKILL)
 
 
 def _family(groups: Collection[int], known: Collection[Process]) -> set[Process]:
-    """Living members of the groups, their descendants, and those of `known` that still live."""
+    """Living members of the groups, those of `known` that live, whom they started or trace."""
     table = _processes()
     found = {
         pid for pid, (_, pgrp, born) in table.items() if pgrp in groups or (pid, born) in known
     }
+    tracers = {pid: _tracer(pid) for pid in table} if found else {}
     size = -1
     while size != len(found):
         size = len(found)
         found |= {pid for pid, (parent, _, _) in table.items() if parent in found}
+        found |= {pid for pid, tracer in tracers.items() if tracer in found}
     return {(pid, table[pid][2]) for pid in found}
 
 
@@ -103,9 +108,28 @@ def _stat(pid: int) -> list[bytes]:
         return []
 
 
+def _tracer(pid: int) -> int:
+    """Who traces a process, from proc(5); 0 for nobody."""
+    try:
+        with open(f"{_PROC}/{pid}/status", "rb") as file:  # noqa: PTH123 - the same
+            return int(file.read().partition(b"\nTracerPid:")[2].split(None, 1)[0])
+    except (OSError, IndexError):  # it is gone
+        return 0
+
+
 def _answer(groups: Collection[int]) -> bool:
     """Without /proc (macOS) the system must be asked; it counts zombies as alive."""
     return not _LINUX and any(_signal_group(group, 0) for group in groups)
+
+
+def _signal_all(groups: Collection[int], known: Collection[Process], number: int) -> None:
+    pids = {pid for pid, _ in known}
+    spared = pids & {_tracer(pid) for pid in pids} if number == signal.SIGKILL else set()
+    if not spared:
+        for group in groups:
+            _signal_group(group, number)
+    for pid in pids - spared:
+        _signal(pid, number)
 
 
 def _signal_group(group: int, number: int) -> bool:

@@ -103,17 +103,14 @@ def stream(
     cwd: Path | str | None = None,
     env: Mapping[str, str] | None = None,
     clock: Callable[[], float] = time.time,
+    grace: float = guard.GRACE,
 ) -> Output:
-    """Start a command and hand out its output as it comes.
+    """Start a command and hand out its output as it comes: `with stream([…]) as output`.
 
-        with stream(["docker", "build", "."]) as output:
-            for chunk in output: ...
-            code = output.wait()
-
-    Leaving the block ends the command and everything that it started. Arguments and errors are
-    those of `run`; `clock` gives the time of arrival.
+    Leaving the block ends the command and everything that it started; after `grace` seconds by
+    force. Other arguments and errors are those of `run`; `clock` gives the time of arrival.
     """
-    return Output(argv, cwd=cwd, env=env, clock=clock)
+    return Output(argv, cwd=cwd, env=env, clock=clock, grace=grace)
 
 
 def spawn(
@@ -156,16 +153,16 @@ class Child:
         code = self._command.exit_code
         return code if code >= 0 else 128 - code
 
-    def end(self) -> None:
-        """End it and all it started, within about 2 s; an interrupt is held back meanwhile."""
-        _uninterrupted(self._end)
+    def end(self, grace: float = guard.GRACE) -> None:
+        """End it and all it started, within `grace` + 1 s; an interrupt is held back meanwhile."""
+        _uninterrupted(lambda: self._end(grace))
 
     def forget(self) -> None:
         """Leave alone what it has started; it has ended by itself."""
         _watchman.remove(self)
 
-    def _end(self) -> None:
-        _watchman.end(self)
+    def _end(self, grace: float) -> None:
+        _watchman.end(self, grace)
         self.wait()
         _watchman.remove(self)
 
@@ -182,8 +179,10 @@ class Output:
         input: bytes | None = None,  # noqa: A002 - see `run`
         timeout: float | None = None,
         clock: Callable[[], float] = time.time,
+        grace: float = guard.GRACE,
     ) -> None:
         self._argv = tuple(argv)
+        self._grace = grace
         self._timeout = timeout
         self._deadline = None if timeout is None else time.monotonic() + timeout
         self._clock = clock
@@ -259,7 +258,7 @@ class Output:
         """End the command, if it still runs, and all that it started. May be called twice."""
         try:
             if not (self._released or self._closed):
-                self._child.end()
+                self._child.end(self._grace)
         finally:
             self._close_pipes()
 

@@ -68,8 +68,8 @@ class Watchman:
                 self._children.remove(child)
                 self._tell("-", [(child.pid, child.birth)])
 
-    def end(self, child: Child) -> None:
-        """End a command and all that it started.
+    def end(self, child: Child, grace: float) -> None:
+        """End a command and all that it started; see `guard.end`.
 
         The guard is told whom: if Layerlab is killed in the middle, with the first of them gone,
         nobody could find the others.
@@ -81,7 +81,7 @@ class Watchman:
             with self._lock:
                 self._tell("+", family)
 
-        guard.end([(child.pid, child.birth)], note=note)
+        guard.end([(child.pid, child.birth)], grace, note=note)
         with self._lock:
             self._tell("-", noted - {(child.pid, child.birth)})
 

@@ -1,0 +1,217 @@
+"""How a RUN gets a root file system of its own: the ladder, the best way first.
+
+1. bubblewrap: namespaces of the kernel. As real root nothing is missing; as anybody else there is
+   one user only, so files cannot be given away.
+2. PRoot with seccomp: it reads along what the command asks the kernel, and changes the paths.
+3. PRoot without seccomp: the same, slower, where the kernel or the build has no seccomp filter.
+4. None: then only what needs no RUN can be built (see `tools`).
+
+`unshare` with an overlay mount is no rung: measured, it was slower than bubblewrap on the same
+tree. chroot as real root is none either: what it mounts would outlive a kernel that is killed.
+PRoot is no wall: a command that means to can reach this machine's files, as any program can that
+a learner starts.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from layerlab.engines.embedded import enter, mounts
+from layerlab.engines.embedded.job import Bind, Command, Job, MountPoint, Owning
+from layerlab.errors import LayerlabError
+
+GRACE: Final = 0.2
+"""Seconds that guests are given to end by themselves: a root file system is thrown away anyway."""
+_CRASHES: Final = frozenset((134, 139))
+"""128 + SIGABRT and SIGSEGV, as a shell counts."""
+_CAPABILITIES: Final = (
+    *("CHOWN", "DAC_OVERRIDE", "FOWNER", "FSETID", "KILL", "MKNOD", "NET_BIND_SERVICE"),
+    *("NET_RAW", "SETFCAP", "SETGID", "SETPCAP", "SETUID", "SYS_CHROOT", "AUDIT_WRITE"),
+)
+"""What root in a container has by default (moby's `oci/caps/defaults.go`)."""
+_KERNEL: Final = ("/dev", "/proc", "/sys")
+# fakeroot speaks to its daemon by these; all else in its environment is not the command's.
+_WITH_FAKEROOT: Final = 'exec env -i LD_PRELOAD="$LD_PRELOAD" FAKEROOTKEY="$FAKEROOTKEY" "$@"'
+
+
+def is_crash(exit_code: int) -> bool:
+    """Whether a command ended as about one in a hundred runs of Node.js does under PRoot.
+
+    It aborted, or touched memory that is not there. It may be the command's own fault.
+    """
+    return exit_code in _CRASHES
+
+
+@dataclass(frozen=True)
+class Bubblewrap:
+    """bubblewrap, with a process id namespace: whatever the command leaves running ends with it.
+
+    Attributes:
+        root: we are real root, and need no user namespace.
+        python: runs `enter`, as real root.
+    """
+
+    program: Path
+    root: bool
+    python: Path
+    name: str = "bubblewrap"
+
+    @property
+    def keeps_owners(self) -> bool:
+        """Only as real root."""
+        return self.root
+
+    def mount_points(self, job: Job) -> tuple[MountPoint, ...]:
+        """The kernel's file systems, and what is bound."""
+        return mounts.points(job.root, job.binds, _KERNEL)
+
+    def command(self, job: Job) -> Command:
+        """See `Runner`."""
+        if job.owners and not self.keeps_owners:
+            raise _cannot(self.name, "keep who owns a file without being root")
+        argv = [str(self.program), "--die-with-parent", "--unshare-pid", "--unshare-ipc"]
+        argv += ["--unshare-uts"]
+        argv += ["--hostname", job.hostname] if job.hostname else []
+        argv += [] if job.network else ["--unshare-net"]
+        argv += self._as_root(job) if self.root else self._as_user(job)
+        return Command(tuple(argv), {"PATH": os.defpath}, "disk" if self.root else "user")
+
+    def _as_root(self, job: Job) -> Iterator[str]:
+        yield from _capabilities()
+        # The root stays a folder: only `enter` can become any user that the image knows.
+        yield from ("--dev-bind", "/", "/")
+        yield from _mounted(job, str(job.root))
+        yield from ("--", str(self.python), "-I", "-S", enter.__file__)
+        uid, gid, groups = job.user
+        yield from (str(job.root), job.cwd, f"{uid}:{gid}:{','.join(map(str, groups))}")
+        yield from _variables(job)
+        yield from ("--", *job.argv)
+
+    def _as_user(self, job: Job) -> Iterator[str]:
+        yield from ("--unshare-user", "--uid", str(job.user.uid), "--gid", str(job.user.gid))
+        if job.user.uid == 0:
+            yield from _capabilities()
+        yield from ("--bind", str(job.root), "/")
+        yield from _mounted(job, "")
+        yield "--clearenv"
+        for name, value in job.env.items():
+            yield from ("--setenv", name, value)
+        yield from ("--chdir", job.cwd, "--", *job.argv)
+
+
+@dataclass(frozen=True)
+class PRoot:
+    """PRoot 5.4 or newer. Without namespaces: the network, /proc and the host name are ours.
+
+    Attributes:
+        root: we are real root: owners are real.
+        seccomp: it is told of those system calls only that it changes.
+        fakeroot: None where it is missing.
+        pinned: keep PRoot and the command on one processor, as only one of the two ever runs: it
+            takes a third of the time off small programs.
+    """
+
+    program: Path
+    root: bool
+    seccomp: bool = True
+    fakeroot: Path | None = None
+    pinned: bool = True
+
+    @property
+    def name(self) -> str:
+        """Both kinds have one."""
+        return "PRoot" if self.seccomp else "PRoot without seccomp"
+
+    @property
+    def keeps_owners(self) -> bool:
+        """As real root, or with fakeroot in front."""
+        return self.root or self.fakeroot is not None
+
+    def mount_points(self, job: Job) -> tuple[MountPoint, ...]:
+        """What is bound: the mount points that PRoot makes itself, it may leave behind."""
+        return mounts.points(job.root, self._binds(job), ())
+
+    def command(self, job: Job) -> Command:
+        """See `Runner`."""
+        if not job.network:
+            raise _cannot(self.name, "cut a command off from the network")
+        if job.owners and not self.keeps_owners:
+            raise _cannot(self.name, "keep who owns a file: fakeroot is missing")
+        library = self._library(job)
+        argv = ["taskset", "--cpu-list", _processor()] if self.pinned else []
+        if library:
+            argv += [str(self.fakeroot), "-l", str(library), "-s", str(job.owners), "--"]
+            argv += ["sh", "-c", _WITH_FAKEROOT, "sh"]
+        else:
+            argv += ["env", "-i"]
+        argv += _variables(job)
+        argv += [] if self.seccomp else ["PROOT_NO_SECCOMP=1"]
+        argv += [str(self.program), "--kill-on-exit", "-r", str(job.root), "-w", job.cwd]
+        if job.user.uid or job.user.gid:
+            argv += ["-i", f"{job.user.uid}:{job.user.gid}"]
+        elif not (self.root or library):
+            argv.append("-0")
+        argv += ["-q", str(job.emulator)] if job.emulator else []
+        for bind in self._binds(job):
+            argv += ["-b", f"{bind.host}:{bind.guest}"]
+        return Command((*argv, *job.argv), {"PATH": os.defpath}, self._owning(job))
+
+    def _owning(self, job: Job) -> Owning:
+        if self._library(job):
+            return "saved"
+        return "disk" if self.root and not job.user.uid else "user"
+
+    def _library(self, job: Job) -> Path | None:
+        """What fakeroot puts into commands; None where it is not wanted."""
+        if job.owners is None or self.root or job.user.uid or self.fakeroot is None:
+            return None
+        return fakeroot_library(self.fakeroot)
+
+    def _binds(self, job: Job) -> tuple[Bind, ...]:
+        library = self._library(job)
+        folders = [*map(Path, _KERNEL), *([library.parent] if library else [])]
+        bound = {bind.guest for bind in job.binds}
+        own = (Bind(folder, str(folder)) for folder in folders if str(folder) not in bound)
+        return (*own, *job.binds)
+
+
+def fakeroot_library(fakeroot: Path) -> Path | None:
+    """What fakeroot puts into the commands that it runs; None where it has no such thing."""
+    top = fakeroot.parents[1]
+    return next(iter(sorted(top.glob("lib/**/libfakeroot/libfakeroot-sysv.so"))), None)
+
+
+def _processor() -> str:
+    """One of those that we may use, not the same for every kernel."""
+    ours = sorted(os.sched_getaffinity(0))
+    return str(ours[os.getpid() % len(ours)])
+
+
+def _mounted(job: Job, top: str) -> Iterator[str]:
+    """Options of bubblewrap for all that is mounted; `top` is where the root is."""
+    yield from ("--dev", f"{top}/dev", "--proc", f"{top}/proc", "--ro-bind", "/sys", f"{top}/sys")
+    for bind in job.binds:
+        yield "--ro-bind" if bind.read_only else "--bind"
+        yield from (str(bind.host), f"{top}/{mounts.resolve(job.root, bind.guest)}")
+
+
+def _capabilities() -> Iterator[str]:
+    yield from ("--cap-drop", "ALL")
+    for name in _CAPABILITIES:
+        yield from ("--cap-add", f"CAP_{name}")
+
+
+def _variables(job: Job) -> list[str]:
+    return [f"{name}={value}" for name, value in job.env.items()]
+
+
+def _cannot(runner: str, what: str) -> LayerlabError:
+    return LayerlabError(
+        f"This step cannot run here: {runner} cannot {what}.",
+        code="runner-cannot",
+        hint="docker, nerdctl, podman and buildah can.",
+    )
