@@ -54,6 +54,11 @@ def parser() -> argparse.ArgumentParser:
     )
     build.set_defaults(run=_build)
 
+    ctr = commands.add_parser("ctr", help="any other command of an engine: images, ps, run…")
+    ctr.add_argument("--engine", metavar="NAME", help="which engine; else the first that works")
+    ctr.add_argument("words", nargs=argparse.REMAINDER, metavar="COMMAND …")
+    ctr.set_defaults(run=_ctr)
+
     _add_foresight(commands)
 
     builds = commands.add_parser("builds", help="earlier builds")
@@ -146,6 +151,14 @@ def _explain(options: argparse.Namespace, _rest: Sequence[str]) -> int:
 
     steps = Session().explained()
     print(to_json(steps).decode() if options.json else Picture.explanation(steps))
+    return 0
+
+
+def _ctr(options: argparse.Namespace, _rest: Sequence[str]) -> int:
+    from layerlab.engines import detect
+
+    for _, output in detect.choose(options.engine, os.environ).ctr(options.words):
+        print(output, end="")
     return 0
 
 

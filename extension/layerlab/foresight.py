@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import platform
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -22,7 +21,7 @@ from layerlab.cache.digests import Digests
 from layerlab.cache.explain import Explanation, explain, records
 from layerlab.cache.goregexp import BadPatternError
 from layerlab.cache.ignore import Dialect
-from layerlab.cache.key import LINEAR, Base, Key, Options, Selection, file_record, platform_name
+from layerlab.cache.key import LINEAR, Base, Key, Options, Selection, file_record
 from layerlab.cache.keys import base_names, step_keys
 from layerlab.cache.ledger import Ledger, StepRecord
 from layerlab.cache.predict import Forecast, predict
@@ -30,6 +29,7 @@ from layerlab.cache.selection import Files
 from layerlab.cache.sent import Sending, copy_name
 from layerlab.cache.sentences import why
 from layerlab.engines.base import BuildRequest, Engine
+from layerlab.engines.options import options as options_of
 from layerlab.errors import LayerlabError
 from layerlab.model.build import Build, Outlook
 from layerlab.model.plan import Plan
@@ -95,7 +95,7 @@ class Foresight:
             OSError: something in the context cannot be read.
             LayerlabError: a variable in the Dockerfile cannot be expanded.
         """
-        options = self._options(engine, request)
+        options = options_of(request, self._environ, engine.buildah)
         select = self._selection(engine, request, options)
         keys, foreign = self._keys(engine, plan, options, select)
         steps = predict(
@@ -156,29 +156,12 @@ class Foresight:
         self._digests.close()
         return keys, foreign
 
-    def _options(self, engine: Engine, request: BuildRequest) -> Options:
-        args: dict[str, str] = {}
-        for given in request.values("--build-arg"):
-            name, equals, value = given.partition("=")
-            if equals or name in self._environ:
-                args[name] = value if equals else self._environ[name]
-        flags = {option.flag for option in request.options if option.value in (None, "true")}
-        return Options(
-            build_args=args,
-            platforms=request.platforms,
-            native=platform_name(platform.machine()),
-            no_cache="--no-cache" in flags,
-            no_cache_filter=tuple(
-                name for value in request.values("--no-cache-filter") for name in value.split(",")
-            ),
-            buildah=engine.buildah or Options().buildah,
-        )
-
     def _selection(self, engine: Engine, request: BuildRequest, options: Options) -> Selection:
         dialect: Dialect = "buildah" if engine.name in LINEAR else "buildkit"
         context = request.context_path
         files = Files.of(context, request.dockerfile_path, dialect, self._digests, options.buildah)
-        if engine.name in LINEAR:
+        # The embedded engine reads the context itself: it has no copy that may be stale.
+        if engine.name in LINEAR or engine.name == "embedded":
             return files
         copy = self._ledger.copy(engine.cache, copy_name(engine.name, context))
         return Sending(context, files, copy)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Mapping
 from functools import partial
 
@@ -13,12 +12,9 @@ from layerlab.errors import EngineUnavailableError
 VARIABLE = "LAYERLAB_ENGINE"
 """The environment variable that chooses an engine."""
 
-USABLE: tuple[EngineName, ...] = ("docker", "nerdctl", "podman", "buildah")
-"""Those of `ENGINES` that Layerlab can use; the others are not there yet."""
-
 
 def make(name: EngineName, environ: Mapping[str, str]) -> Engine:
-    """An engine of `USABLE`, whether it works or not.
+    """An engine, whether it works or not.
 
     Each is loaded when it is asked for: together they are a third of the extension.
     """
@@ -40,21 +36,15 @@ def make(name: EngineName, environ: Mapping[str, str]) -> Engine:
             from layerlab.engines.buildah import BuildahEngine  # noqa: PLC0415
 
             return BuildahEngine(look)
-        case _:
-            raise ValueError(name)
+        case "embedded":
+            from layerlab.engines.embedded.engine import EmbeddedEngine  # noqa: PLC0415
+
+            return EmbeddedEngine(environ)
 
 
 def probe(name: EngineName, environ: Mapping[str, str]) -> EngineReport:
-    """Whether an engine works just now, also of those that are not there yet."""
-    if name in USABLE:
-        return make(name, environ).probe()
-    return EngineReport(
-        name,
-        found=shutil.which(name, path=environ.get("PATH")) is not None,
-        works=False,
-        reason="Not yet: this version of Layerlab cannot build with it.",
-        fix=f"Use one of these: {', '.join(USABLE)}.",
-    )
+    """Whether an engine works just now."""
+    return make(name, environ).probe()
 
 
 def probe_all(environ: Mapping[str, str]) -> tuple[EngineReport, ...]:
@@ -76,7 +66,7 @@ def choose(name: str | None, environ: Mapping[str, str]) -> Engine:
     if wanted:
         return _named(wanted.lower(), environ)
     reports = []
-    for candidate in USABLE:
+    for candidate in ENGINES:
         engine = make(candidate, environ)
         reports.append(engine.probe())
         if reports[-1].works:

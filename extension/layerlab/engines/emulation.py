@@ -22,6 +22,10 @@ _QEMU = {
 }
 
 
+FOREIGN = tuple(f"linux/{name}" for name in _QEMU.values())
+"""All platforms that QEMU can run programs of."""
+
+
 def native() -> str:
     """The platform of this machine as containers know it: `linux/amd64`."""
     name = machine.machine()

@@ -20,22 +20,22 @@ from email.utils import parsedate_to_datetime
 from hashlib import file_digest
 from pathlib import Path
 from tempfile import NamedTemporaryFile
-from typing import IO, NamedTuple
+from typing import BinaryIO, NamedTuple
 from urllib.parse import unquote, urlsplit
 
 from layerlab.engines.embedded import foreign
 from layerlab.engines.embedded.copying import Copying, Source
-from layerlab.engines.embedded.layers import Limits, Slice, too_large
+from layerlab.engines.embedded.layers import NO_MORE, Limits, Slice, too_large
 from layerlab.errors import LayerlabError
 
 PATIENCE = 60.0
 """Seconds without a byte after which an address is given up."""
 MODE = 0o600
 """Of what was fetched, as docker has it."""
-_OPENERS: dict[bytes, Callable[[Path], IO[bytes]]] = {
-    b"\x1f\x8b": gzip.open,
-    b"BZh": bz2.open,
-    b"\xfd7zXZ\x00": lzma.open,
+_OPENERS: dict[bytes, Callable[[Path], BinaryIO]] = {
+    b"\x1f\x8b": gzip.open,  # type: ignore[dict-item]  # overloaded, for text, too
+    b"BZh": bz2.open,  # type: ignore[dict-item]
+    b"\xfd7zXZ\x00": lzma.open,  # type: ignore[dict-item]
 }
 _BLOCK = 1 << 18
 
@@ -97,7 +97,7 @@ def is_archive(path: Path) -> bool:
 
 
 def unpack(
-    archive: Path, copying: Copying, destination: str, folder: Path, limits: Limits = Limits()
+    archive: Path, copying: Copying, destination: str, folder: Path, limits: Limits = NO_MORE
 ) -> None:
     """Put the contents of an archive below a folder of the image.
 

@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-
 import msgspec
 
 from layerlab.cache.context import FileRecord
@@ -105,9 +104,7 @@ class Copying:
                 raise self._no_folder(here)
         return real
 
-    def put(
-        self, group: Group, destination: str, content: Callable[[FileRecord], Source]
-    ) -> None:
+    def put(self, group: Group, destination: str, content: Callable[[FileRecord], Source]) -> None:
         """Copy a group.
 
         Args:
@@ -134,9 +131,7 @@ class Copying:
         first = posixpath.join(self._real(destination), entry.first) if entry.first else ""
         uid, gid = self.owner or (entry.uid, entry.gid)
         mode = entry.mode if self.mode is None else self.mode
-        made = msgspec.structs.replace(
-            entry, path=path, first=first, uid=uid, gid=gid, mode=mode
-        )
+        made = msgspec.structs.replace(entry, path=path, first=first, uid=uid, gid=gid, mode=mode)
         self.made[path] = Member(made, source)
 
     def _copy(self, path: str, record: FileRecord, content: Source) -> None:
@@ -201,5 +196,3 @@ class Copying:
 def _numbers(owner: str) -> tuple[int, int]:
     uid, _, gid = owner.partition(":")
     return int(uid or 0), int(gid or 0)
-
-

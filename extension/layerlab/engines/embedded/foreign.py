@@ -46,8 +46,14 @@ _TYPES: Final[dict[bytes, Type]] = {
 }
 
 
-def read(blob: Path, limits: Limits = NO_MORE) -> LayerIndex:
+def read(blob: Path, limits: Limits = NO_MORE, *, markers: bool = True) -> LayerIndex:
     """What an uncompressed layer holds. Attributes of the root itself are left out.
+
+    Args:
+        blob: the archive.
+        limits: how much it may hold.
+        markers: names that begin with `.wh.` take something away; in an archive that is no layer
+            they are names like others.
 
     Raises:
         HostileLayerError: see the module's text, `archive` and `tree`.
@@ -56,7 +62,7 @@ def read(blob: Path, limits: Limits = NO_MORE) -> LayerIndex:
     if blob.stat().st_size > limits.bytes:
         raise too_large(limits)
     with blob.open("rb") as file:
-        replay = _Replay(file)
+        replay = _Replay(file, markers=markers)
         for count, header in enumerate(archive.headers(file), 1):
             replay.take(header)
             # Folders that one deep path implies count, too.
@@ -68,8 +74,9 @@ def read(blob: Path, limits: Limits = NO_MORE) -> LayerIndex:
 class _Replay:
     """The layer's own effects so far; what lower layers hold is not known here."""
 
-    def __init__(self, file: BinaryIO) -> None:
+    def __init__(self, file: BinaryIO, *, markers: bool) -> None:
         self._file = file
+        self._markers = markers
         self._whiteouts: set[str] = set()
         self._opaque: set[str] = set()
         self.tree = Tree()
@@ -78,6 +85,9 @@ class _Replay:
         """One more entry."""
         path = _cleaned(header.name)
         name = path.rpartition("/")[2]
+        if not self._markers:
+            self._put(path, header)
+            return
         if path.startswith(_AUFS) and path != OPAQUE:
             return
         if any(part.startswith(WHITEOUT) for part in parent(path).split("/")):
@@ -86,10 +96,8 @@ class _Replay:
             self._opaque.add(self._real(parent(path), path))
         elif name.startswith(WHITEOUT):
             self._take_whiteout(path, name.removeprefix(WHITEOUT))
-        elif path:
-            self.tree.put("", self._entry(path, header))
-        elif header.type != b"5":
-            raise HostileLayerError("would take the place of the root", header.name)
+        else:
+            self._put(path, header)
 
     def index(self) -> LayerIndex:
         """All entries, the names of each file led by the one that comes first."""
@@ -107,6 +115,12 @@ class _Replay:
         return LayerIndex(
             tuple(entries), tuple(sorted(self._whiteouts)), tuple(sorted(self._opaque))
         )
+
+    def _put(self, path: str, header: Header) -> None:
+        if path:
+            self.tree.put("", self._entry(path, header))
+        elif header.type != b"5":
+            raise HostileLayerError("would take the place of the root", header.name)
 
     def _take_whiteout(self, path: str, hidden: str) -> None:
         if hidden in ("", ".", ".."):

@@ -105,6 +105,14 @@ def timestamp(now: int, epoch: int | None) -> str:
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
+def seconds(created: str) -> float | None:
+    """Such a time in seconds since the epoch; None where none was said."""
+    try:
+        return datetime.fromisoformat(created).timestamp() if created else None
+    except ValueError:
+        return None
+
+
 def image(config: Json) -> Image:
     """A configuration that a registry gave; fields that are not known here are left out.
 

@@ -17,6 +17,7 @@ from layerlab.cache.words import expand
 from layerlab.engines.embedded.images import Healthcheck, Settings
 
 SHELL = ("/bin/sh", "-c")
+_FIELDS = {"USER": "user", "STOPSIGNAL": "stop_signal", "CMD": "cmd", "ENTRYPOINT": "entrypoint"}
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(ns|us|µs|ms|s|m|h)")
 _NANOSECONDS = {
     "ns": 1,
@@ -41,38 +42,32 @@ def applied(
         own: the instructions that this stage has had; ENTRYPOINT looks at it.
     """
     words = tuple(expand(word, scope) for word in command.value)
+    changes: dict[str, object] = {}
     match command.word:
         case "ENV":
-            env = settings.env
-            for name, value in assignments(command):
-                env = with_variable(env, expand(name, scope), expand(value, scope))
-            return replace(settings, env=env)
+            changes["env"] = _set(settings.env, command, scope)
         case "LABEL":
             pairs = assignments(command)
             labels = {expand(name, scope): expand(value, scope) for name, value in pairs}
-            return replace(settings, labels=settings.labels | labels)
+            changes["labels"] = settings.labels | labels
         case "EXPOSE":
-            ports: dict[str, dict[str, str]] = {port: {} for word in words for port in _ports(word)}
-            return replace(settings, exposed_ports=settings.exposed_ports | ports)
+            ports = [port for word in words for port in _ports(word)]
+            changes["exposed_ports"] = settings.exposed_ports | {port: {} for port in ports}
         case "VOLUME":
-            volumes: dict[str, dict[str, str]] = {word: {} for word in words}
-            return replace(settings, volumes=settings.volumes | volumes)
-        case "USER":
-            return replace(settings, user=words[0])
-        case "STOPSIGNAL":
-            return replace(settings, stop_signal=words[0])
+            changes["volumes"] = settings.volumes | {word: {} for word in words}
+        case "USER" | "STOPSIGNAL":
+            changes[_FIELDS[command.word]] = words[0]
         case "SHELL":
-            return replace(settings, shell=command.value)
+            changes["shell"] = command.value
         case "ONBUILD":
-            return replace(settings, on_build=(*settings.on_build, trigger(command)))
+            changes["on_build"] = (*settings.on_build, trigger(command))
         case "HEALTHCHECK":
-            return replace(settings, healthcheck=_health(command))
-        case "CMD":
-            return replace(settings, cmd=in_shell(command, settings))
-        case "ENTRYPOINT":
-            cmd = settings.cmd if "CMD" in own else None
-            return replace(settings, entrypoint=in_shell(command, settings), cmd=cmd)
-    return settings
+            changes["healthcheck"] = _health(command)
+        case "CMD" | "ENTRYPOINT":
+            changes[_FIELDS[command.word]] = in_shell(command, settings)
+            if command.word == "ENTRYPOINT" and "CMD" not in own:
+                changes["cmd"] = None
+    return replace(settings, **changes)
 
 
 def in_shell(command: Command, settings: Settings) -> tuple[str, ...]:
@@ -82,11 +77,12 @@ def in_shell(command: Command, settings: Settings) -> tuple[str, ...]:
     return (*(settings.shell or SHELL), command.value[0])
 
 
-def with_variable(env: Sequence[str], name: str, value: str) -> tuple[str, ...]:
-    """An environment with one more variable, or with another value of one that it has."""
-    pair = f"{name}={value}"
-    changed = tuple(pair if old.partition("=")[0] == name else old for old in env)
-    return changed if pair in changed else (*env, pair)
+def _set(env: Sequence[str], command: Command, scope: Mapping[str, str]) -> tuple[str, ...]:
+    """An environment with the variables of an ENV, each where it was before or at the end."""
+    variables = {name: value for name, _, value in (pair.partition("=") for pair in env)}
+    for name, value in assignments(command):
+        variables[expand(name, scope)] = expand(value, scope)
+    return tuple(f"{name}={value}" for name, value in variables.items())
 
 
 def _ports(word: str) -> list[str]:

@@ -61,7 +61,8 @@ class Mounting:
     """Makes the mounts of one RUN.
 
     Args:
-        store: keeps cache mounts from build to build.
+        store: takes what bind mounts show.
+        kept: the folder of the cache mounts, which last from build to build.
         fill: see `Fill`.
         secrets: see `secrets`.
         owners: files get their owners on disk.
@@ -69,9 +70,17 @@ class Mounting:
     """
 
     def __init__(
-        self, store: Store, fill: Fill, secrets: Mapping[str, bytes], *, owners: bool, now: int
+        self,
+        store: Store,
+        kept: Path,
+        fill: Fill,
+        secrets: Mapping[str, bytes],
+        *,
+        owners: bool,
+        now: int,
     ) -> None:
         self._store = store
+        self._kept = kept
         self._fill = fill
         self._secrets = secrets
         self._owners = owners
@@ -121,7 +130,7 @@ class Mounting:
         copying = Copying(self._store.view(()), None, None, self._now)
         self._fill(mount, copying)
         members: tuple[Member, ...] = copying.members()
-        layer = self._store.add_layer(members, (), None)
+        layer = self._store.add_layer(members, epoch=None)
         tree = RootFilesystem(folder, self._store, owners=self._owners)
         state = stack.enter_context(tree.at((layer.digest,)))
         return state.root / SHOWN.strip("/")
@@ -134,11 +143,11 @@ class Mounting:
                 hint="Leave out from=, or take docker, nerdctl, podman or buildah.",
             )
         name = sha256((mount.option("id") or target).encode()).hexdigest()
-        folder = self._store.mounts / name
+        folder = self._kept / name
         folder.mkdir(parents=True, exist_ok=True)
         folder.chmod(int(mount.option("mode") or "755", 8))
         if mount.option("sharing") == "locked":
-            lock = stack.enter_context((self._store.mounts / f"{name}.lock").open("w"))
+            lock = stack.enter_context((self._kept / f"{name}.lock").open("w"))
             fcntl.flock(lock, fcntl.LOCK_EX)
         return folder
 
@@ -163,4 +172,4 @@ def _is_shut(mount: Mount) -> bool:
     options = dict(mount.options)
     shut = any(options.get(name, "false") != "false" for name in ("ro", "readonly"))
     opened = any(options.get(name) not in (None, "false") for name in ("rw", "readwrite"))
-    return mount.type in ("bind", "secret") and not opened or shut
+    return (mount.type in ("bind", "secret") and not opened) or shut

@@ -13,7 +13,6 @@ from typing import NamedTuple, TypeVar
 import msgspec
 
 from layerlab.engines import process, references
-from layerlab.engines.base import Clock
 from layerlab.engines.embedded import images
 from layerlab.engines.embedded.images import Image, Json
 from layerlab.engines.embedded.store import Store
@@ -58,13 +57,11 @@ class Library:
         store: keeps them.
         skopeo: fetches them.
         environ: its environment: it reads the same settings of registries as podman.
-        clock: seconds since the epoch.
     """
 
     store: Store
     skopeo: Path | None
     environ: Mapping[str, str]
-    clock: Clock
 
     def image(self, name: str, platform: str) -> Found:
         """An image by the name that a Dockerfile has; raises as `get` does."""
@@ -156,6 +153,10 @@ class Library:
             kept = [msgspec.to_builtins(one) for one in others]
         self.store.tag(name, [*kept, *made])
 
+    def id_of(self, made: Json) -> str:
+        """The id of the image that `put` has made: the digest of its configuration."""
+        return self.config_of(msgspec.convert(made, Descriptor))
+
     def _manifest(self, descriptor: Descriptor) -> Manifest:
         return msgspec.convert(self.store.get_json(descriptor.digest), Manifest)
 
@@ -164,7 +165,7 @@ class Library:
     ) -> Generator[Progress, None, None]:
         command = self._command(name, platform, layout)
         said = b""
-        with process.stream(command, env=self.environ, clock=self.clock) as output:
+        with process.stream(command, env=self.environ) as output:
             for chunk in output:
                 said += chunk.data
                 for match in _BLOB.finditer(chunk.data.decode(errors="replace")):

@@ -50,7 +50,7 @@ class _State(msgspec.Struct, frozen=True):
     """Which layers a tree holds, and what it looked like when that was written down."""
 
     layers: tuple[str, ...]
-    seen: dict[str, tuple[int, int, int, int, int, int, int, int]]
+    seen: dict[str, Seen]
 
 
 class RootFilesystem:
@@ -92,10 +92,9 @@ class RootFilesystem:
             discard(self.root)
             self.root.mkdir()
             known = _State((), {})
-        here = {path: Seen(*seen) for path, seen in known.seen.items()}
-        state = State(self, known.layers, self._store.view(known.layers), here)
+        state = State(self, self._store.view(known.layers), known.seen)
         state.settle()  # somebody else may have been at it
-        state.move(layers, self._store.view(layers))
+        state.move(self._store.view(layers))
         return state
 
     def _read_record(self) -> _State | None:
@@ -106,7 +105,7 @@ class RootFilesystem:
 
     def _write_record(self, state: State) -> None:
         part = self._record.with_suffix(".part")
-        part.write_bytes(msgspec.msgpack.encode(_State(state.layers, state.seen)))
+        part.write_bytes(msgspec.msgpack.encode(_State(state.view.layers, state.seen)))
         part.replace(self._record)
 
     def write(self, view: View, placed: Placed) -> None:
@@ -119,7 +118,7 @@ class RootFilesystem:
                     path.mkdir()
                 return
             case "link":
-                os.symlink(entry.link, path)
+                path.symlink_to(entry.link)
             case "file":
                 if not (entry.first and self._linked(view, placed)):
                     self._fill(path, placed)
@@ -161,12 +160,11 @@ class State:
     """A tree while somebody has it.
 
     Attributes:
-        layers, view: what it holds, but for what was done in it since.
+        view: what it holds, but for what was done in it since.
         seen: how that looked.
     """
 
-    def __init__(self, tree: RootFilesystem, layers: tuple[str, ...], view: View, seen: Snapshot) -> None:
-        self.layers = layers
+    def __init__(self, tree: RootFilesystem, view: View, seen: Snapshot) -> None:
         self.view = view
         self.seen = seen
         self._tree = tree
@@ -186,9 +184,9 @@ class State:
         new = {path: seen for path, seen in now.items() if self.seen.get(path) != seen}
         return new, tuple(path for path in self.seen if path not in now)
 
-    def keep(self, layers: tuple[str, ...], view: View) -> None:
-        """What was done in the tree is now a layer, the last of these."""
-        self.layers, self.view = layers, view
+    def keep(self, view: View) -> None:
+        """What was done in the tree is now a layer, the last of this view's."""
+        self.view = view
         self.look()
 
     def settle(self) -> None:
@@ -198,10 +196,10 @@ class State:
             below = [path for path in new if not _same_folder(self.seen.get(path), new[path])]
             self._write(sorted(below, reverse=True), [*below, *gone, *new])
 
-    def move(self, layers: tuple[str, ...], view: View) -> None:
+    def move(self, view: View) -> None:
         """Make it another state of an image."""
         removed, placed = changes(self.view, view)
-        self.layers, self.view = layers, view
+        self.view = view
         paths = [one.entry.path for one in placed]
         self._write([*removed, *reversed(paths)], paths)
 

@@ -5,6 +5,7 @@ becomes a layer.
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -62,6 +63,7 @@ class Running:
 
     Args:
         store: has the layers, and gets the new ones.
+        folder: of the engine.
         toolbox: has the runner.
         environ: tells where programs are.
         root: we are root, so that files have their owners on disk.
@@ -70,6 +72,7 @@ class Running:
     """
 
     store: Store
+    folder: Path
     toolbox: Toolbox
     environ: Mapping[str, str]
     root: bool
@@ -83,7 +86,7 @@ class Running:
             LayerlabError: code `run-failed` where the command did; or nothing can run it.
         """
         runner, foreign = self._runner(asked)
-        tree = RootFilesystem(self.store.trees / asked.layers[0], self.store, owners=self.root)
+        tree = tree_of(self.folder, asked.layers, self.store)
         with tree.at(asked.layers) as state, TemporaryDirectory(prefix="layerlab-run-") as folder:
             for attempt in (1, 2):
                 scratch = Path(folder, str(attempt))
@@ -145,9 +148,15 @@ class Running:
         with _readable(state.root, new):
             made = difference.members(state.root, new, state.view, _owner(command, job))
             lost = difference.whiteouts(gone, new, state.view)
-            layer = self.store.add_layer(made, lost, self.epoch)
-        state.keep((*state.layers, layer.digest))
+            layer = self.store.add_layer(made, lost, epoch=self.epoch)
+        state.keep(state.view.on(layer.digest, self.store.index(layer.digest)))
         return layer.digest
+
+
+def tree_of(folder: Path, layers: Sequence[str], store: Store) -> RootFilesystem:
+    """The tree that everything on one base image shares, in the folder of the engine."""
+    name = layers[0].removeprefix("sha256:") if layers else "scratch"
+    return RootFilesystem(folder / "trees" / name, store, owners=os.geteuid() == 0)
 
 
 def failed(text: str, how: str) -> LayerlabError:

@@ -50,14 +50,12 @@ class StepResult(msgspec.Struct, frozen=True):
     """What a step has made.
 
     Attributes:
-        layers: digests of the layers that it adds, the lowest first: all of an image's for a FROM,
-            none for a step that changes no file.
-        config: digest of the configuration that it starts from, as `put_json` gave it; "" for all
-            steps but FROM.
+        layers: digests of the layers that it adds, the lowest first.
+        created: when, as in an image's history: a step that is reused keeps its time.
     """
 
     layers: tuple[str, ...] = ()
-    config: str = ""
+    created: str = ""
 
 
 class _Kept(msgspec.Struct, frozen=True):
@@ -231,8 +229,7 @@ class Store:
 
     def keep(self, key: str, result: StepResult) -> None:
         """Remember a step's result."""
-        blobs = filter(None, (*result.layers, result.config))
-        sizes = {digest: disk.size(self._path(digest)) for digest in blobs}
+        sizes = {digest: disk.size(self._path(digest)) for digest in result.layers}
         if missing := next((digest for digest, size in sizes.items() if size < 0), None):
             raise _damaged(missing)
         self._put(self._cache_path(key), msgspec.msgpack.encode(_Kept(result, sizes)))

@@ -14,7 +14,6 @@ from functools import cached_property
 
 from msgspec.structs import replace
 
-from layerlab.cache import program as read
 from layerlab.cache.context import FileRecord
 from layerlab.cache.dockerfile import SCRATCH
 from layerlab.cache.key import Key, Options, Selection

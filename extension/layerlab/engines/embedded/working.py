@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import posixpath
 import shlex
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -70,6 +69,7 @@ class Working:
         context, select: the build context, and what may be seen of it.
         running: carries out RUNs.
         output: what they print.
+        mounts: the folder of the cache mounts.
         secrets: see `mounting.secrets`.
         scratch: a folder of ours, for as long as the build lasts.
     """
@@ -79,6 +79,7 @@ class Working:
     select: Selection
     running: Running
     output: Output
+    mounts: Path
     secrets: Mapping[str, bytes]
     scratch: Path
     answers: dict[str, Answer] = field(default_factory=dict)
@@ -94,6 +95,10 @@ class Working:
         now, epoch = int(self.clock()), self.running.epoch
         return now if epoch is None else min(now, epoch)
 
+    def moment(self) -> str:
+        """The same, as images have it."""
+        return images.timestamp(self.now, None)
+
     def history(self, command: Command, scope: Mapping[str, str]) -> History:
         """What an image's history says of an instruction."""
         text = f"{command.word} {command.text.partition(' ')[2].strip()}"
@@ -101,7 +106,7 @@ class Working:
             text = f"RUN /bin/sh -c {command.value[0]}"
         elif command.word in ("ENV", "LABEL", "WORKDIR", "USER", "EXPOSE"):
             text = expand(text, scope) if "$" in text else text
-        return History(images.timestamp(self.now, None), f"{text} # buildkit")
+        return History(self.moment(), f"{text} # buildkit")
 
     def answer(self, url: str) -> Answer:
         """What an address answers, asked once in a build."""
@@ -221,6 +226,7 @@ class Working:
         def binds(scratch: Path) -> Iterator[Sequence[Bind]]:
             mounting = Mounting(
                 self.store,
+                self.mounts,
                 lambda mount, copying: self._show(mount, copying, place, view_of),
                 self.secrets,
                 owners=self.running.root,
