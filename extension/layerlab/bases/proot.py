@@ -46,8 +46,18 @@ _CHANGES: Final = (
         "\t\t\t\tPTRACE_O_TRACESYSGOOD\t|\n",
         "\t\t\t\tPTRACE_O_EXITKILL\t|\n",
     ),
+    # A command that a signal ends is told as a shell does it: PRoot would exit with 255.
+    (
+        "src/tracee/event.c",
+        "\t\tcheck_architecture(tracee);\n",
+        """\
+		if (tracee->killall_on_exit)
+			last_exit_status = 128 + WTERMSIG(tracee_status);
+""",
+    ),
 )
-"""Of a file, a line, and what is added after it."""
+"""Of a file, a line, and what is added after it, wherever it is. The path of what is built is to
+change with these (`tools.own_proot`)."""
 
 
 def ensure(target: Path, env: Mapping[str, str], say: Say) -> None:
@@ -120,7 +130,7 @@ def build(archive: Path, folder: Path) -> Path:
         tar.extractall(folder, filter="data")
     for name, line, added in _CHANGES:
         text = (top / name).read_text(encoding="utf-8")
-        (top / name).write_text(text.replace(line, line + added, 1), encoding="utf-8")
+        (top / name).write_text(text.replace(line, line + added), encoding="utf-8")
     # GIT: it would look for a version in whatever repository is around. SWIG: for extensions.
     argv = [
         "make",

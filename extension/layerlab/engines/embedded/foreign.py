@@ -17,7 +17,14 @@ import msgspec
 from layerlab.cache.patterns import clean
 from layerlab.engines.embedded import archive
 from layerlab.engines.embedded.archive import Header
-from layerlab.engines.embedded.entries import Entry, HostileLayerError, LayerIndex, Type, parent
+from layerlab.engines.embedded.entries import (
+    Entry,
+    HostileLayerError,
+    LayerIndex,
+    Type,
+    join,
+    parent,
+)
 from layerlab.engines.embedded.layers import NO_MORE, OPAQUE, WHITEOUT, Limits, too_large
 from layerlab.engines.embedded.tree import Tree, follow
 
@@ -93,7 +100,8 @@ class _Replay:
         if any(part.startswith(WHITEOUT) for part in parent(path).split("/")):
             raise HostileLayerError("lies in what is a marker by its name", path)
         if name == OPAQUE:
-            self._opaque.add(self._real(parent(path), path))
+            # Markers are about lower layers: links of this one do not lead them elsewhere.
+            self._opaque.add(parent(path))
         elif name.startswith(WHITEOUT):
             self._take_whiteout(path, name.removeprefix(WHITEOUT))
         else:
@@ -125,14 +133,7 @@ class _Replay:
     def _take_whiteout(self, path: str, hidden: str) -> None:
         if hidden in ("", ".", ".."):
             raise HostileLayerError("is a marker that takes away what it lies in", path)
-        folder = self._real(parent(path), path)
-        self._whiteouts.add(f"{folder}/{hidden}" if folder else hidden)
-
-    def _real(self, folder: str, path: str) -> str:
-        real = follow(self.tree.placed, folder, missing=True)
-        if real is None:
-            raise HostileLayerError("lies in something that is no folder", path)
-        return real
+        self._whiteouts.add(join(parent(path), hidden))
 
     def _entry(self, path: str, header: Header) -> Entry:
         if header.type == _HARD_LINK:

@@ -103,8 +103,8 @@ def find(environ: Mapping[str, str], cache: Path) -> Toolbox:
 
 
 def own_proot(cache: Path) -> Path:
-    """Where the PRoot is that Layerlab has built."""
-    return cache / "proot" / "proot"
+    """Where the PRoot is that Layerlab has built; another one in each version of its source."""
+    return cache / "proot-5.4.0-1" / "proot"
 
 
 def emulator(platform: str, environ: Mapping[str, str]) -> Path | None:

@@ -96,8 +96,8 @@ class Tree:
         """
         folder = self._folder(layer, entry)
         path = join(folder, entry.path.rpartition("/")[2])
-        if entry.type != "dir" and path in self.names:
-            self.clear(path)
+        if entry.type != "dir":
+            self._empty(path)
         if path != entry.path:
             entry = msgspec.structs.replace(entry, path=path)
         self._set(folder, path, Placed(layer, entry))
@@ -108,7 +108,7 @@ class Tree:
         real = follow(self.placed, path, last=False)
         if not real:
             return
-        self.clear(real)
+        self._empty(real)
         del self.placed[real]
         folder = parent(real)
         names = self._names(folder)
@@ -117,16 +117,19 @@ class Tree:
             self._forget(folder)
 
     def clear(self, path: str) -> None:
-        """Take away what is below a folder, links followed."""
-        real = follow(self.placed, path)
-        todo = [real] if real is not None else []
+        """Take away what is below a folder; links on the way are followed, itself not."""
+        real = follow(self.placed, path, last=False)
+        if real is not None:
+            self._empty(real)
+
+    def _empty(self, path: str) -> None:
+        todo = [path]
         while todo:
             folder = todo.pop()
             for name in self._forget(folder):
                 inner = join(folder, name)
                 del self.placed[inner]
-                if inner in self.names:
-                    todo.append(inner)
+                todo.append(inner)
 
     def _folder(self, layer: str, entry: Entry) -> str:
         """The folder that an entry goes to; it is made where it is missing."""
