@@ -16,7 +16,7 @@ from xdist.scheduler import LoadScopeScheduling
 
 from layerlab.cache.key import LINEAR
 from layerlab.engines import detect
-from layerlab.engines.base import EngineName
+from layerlab.engines.base import ENGINES, EngineName
 
 REQUIRED = frozenset(filter(None, os.environ.get("LAYERLAB_REQUIRE_ENGINES", "").split(",")))
 """The engines that must be there. In CI that is all of them, and then Chromium must be too."""
@@ -56,7 +56,7 @@ class Lanes(LoadScopeScheduling):  # type: ignore[misc]  # pytest-xdist has no t
     """Which tests may not run beside each other, for `--dist loadscope`.
 
     Podman and Buildah have one store, where both would give their images the same names. docker
-    and nerdctl take turns since there are two cores. Each file of other tests is a lane of its own.
+    and nerdctl take turns since there are two cores; the embedded engine goes with either. Each file of other tests is a lane of its own.
     """
 
     def _split_scope(self, nodeid: str) -> str:
@@ -68,7 +68,9 @@ def lane(nodeid: str) -> str:
     words = set(re.split(r"[-\]]", nodeid.partition("[")[2]))
     if words & LINEAR:
         return "podman, buildah"
-    if words & set(detect.USABLE) or nodeid.startswith("tests/browser/"):
+    if "embedded" in words:
+        return "embedded"
+    if words & set(ENGINES) or nodeid.startswith("tests/browser/"):
         return "docker, nerdctl"
     return nodeid.partition("::")[0]
 

@@ -23,6 +23,7 @@ from typing import NamedTuple
 import nbformat
 
 from layerlab.engines import argv, detect
+from layerlab.engines.base import ENGINES
 from tests.kernels import Kernel, kernel
 
 BASE = "docker.io/library/busybox:1.37.0-glibc"
@@ -59,7 +60,7 @@ class Pairs(NamedTuple):
 def main() -> int:
     """Measure, print a table, and say whether the promises hold."""
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
-    parser.add_argument("--engine", required=True, choices=sorted(detect.USABLE))
+    parser.add_argument("--engine", required=True, choices=sorted(ENGINES))
     parser.add_argument("--rounds", type=int, default=9)
     options = parser.parse_args()
     rounds: int = options.rounds
@@ -132,7 +133,7 @@ def _flood(cells: Kernel, engine: str, folder: Path, rounds: int) -> bool:
 
 def _pairs(cells: Kernel, engine: str, folder: Path, arguments: str, rounds: int) -> Pairs:
     request = argv.parse(arguments.split(), folder)
-    command = detect.make(next(n for n in detect.USABLE if n == engine), os.environ).build_command(
+    command = detect.make(next(n for n in ENGINES if n == engine), os.environ).build_command(
         request
     )
 

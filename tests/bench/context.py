@@ -16,7 +16,7 @@ import tempfile
 from pathlib import Path
 
 from layerlab.engines import argv, detect
-from layerlab.engines.base import Engine
+from layerlab.engines.base import ENGINES, Engine
 from layerlab.render import Quiet
 from layerlab.session import Session
 from tests.cache.random_projects import BASE
@@ -42,7 +42,7 @@ print(json.dumps([took, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 102
 def main() -> int:
     """Measure, print, and say whether the goals are met."""
     parser = argparse.ArgumentParser(prog="python -m tests.bench.context", description=__doc__)
-    parser.add_argument("--engine", required=True, choices=sorted(detect.USABLE))
+    parser.add_argument("--engine", required=True, choices=sorted(ENGINES))
     parser.add_argument("--rounds", type=int, default=3)
     options = parser.parse_args()
     kept = [_many(options.engine, options.rounds), _large(options.engine)]

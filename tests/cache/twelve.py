@@ -16,7 +16,7 @@ from pathlib import Path
 
 from layerlab import foretold, trial
 from layerlab.changes import CHANGES, LAB
-from layerlab.engines import detect
+from layerlab.engines.base import ENGINES
 from layerlab.labs import Course, lay_out
 from layerlab.render import Quiet
 from layerlab.session import Session
@@ -65,7 +65,7 @@ def block(page: str, name: str) -> str:
 def main() -> int:
     """Write both tables."""
     page = PAGE.read_text(encoding="utf-8")
-    for name, text in (("expected", expected()), ("happened", happened(detect.USABLE))):
+    for name, text in (("expected", expected()), ("happened", happened(ENGINES))):
         begin = BEGIN.format(name)
         before, _, rest = page.partition(begin)
         page = before + begin + text + END + rest.partition(END)[2]

@@ -12,8 +12,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from layerlab.engines import detect
-from layerlab.engines.base import EngineName
+from layerlab.engines.base import ENGINES, EngineName
 from layerlab.labs import Course
 
 COURSE = Course(Path(__file__).parents[2] / "course")
@@ -62,7 +61,7 @@ def run_labs(engine: EngineName, folder: Path) -> Ran:
 @pytest.mark.live
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize(
-    "engine", [pytest.param(name, marks=pytest.mark.engine(name)) for name in detect.USABLE]
+    "engine", [pytest.param(name, marks=pytest.mark.engine(name)) for name in ENGINES]
 )
 def test_every_cell_gives_its_committed_output(
     engine: EngineName, tmp_path: Path, record_property: Callable[[str, object], None]

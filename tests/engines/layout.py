@@ -7,7 +7,7 @@ from pathlib import Path
 
 REGISTRY_PORT = 15000
 REGISTRY = f"127.0.0.1:{REGISTRY_PORT}"
-ENGINES = ("docker", "nerdctl", "podman", "buildah")
+ENGINES = ("docker", "nerdctl", "podman", "buildah", "embedded")
 
 
 GENERATION = os.environ.get("LAYERLAB_ENGINES_GENERATION", "old")

@@ -16,6 +16,7 @@ Say = Callable[[str], None]
 
 SYSTEM = (
     "binfmt-support",
+    "bubblewrap",
     "buildah",
     "chromium",
     "containernetworking-plugins",

@@ -299,18 +299,6 @@ def test_the_environment_chooses_and_a_word_overrules_it(monkeypatch: pytest.Mon
         detect.choose("podman", {detect.VARIABLE: "Docker"})
 
 
-@pytest.mark.parametrize("engine", sorted(set(ENGINES) - set(detect.USABLE)))
-def test_an_engine_of_the_future_is_said_to_be_one(engine: EngineName, programs: Path) -> None:
-    environ = {"PATH": str(programs)}
-    assert not detect.probe(engine, environ).found
-    install(programs, engine, "")
-    report = detect.probe(engine, environ)
-    assert (report.found, report.works) == (True, False)
-    assert report.reason.startswith("Not yet")
-    with pytest.raises(EngineUnavailableError, match="Not yet"):
-        detect.choose(engine, environ)
-
-
 def test_doctor_prints_a_list_of_reports(
     programs: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from layerlab.bases import catalogue, provide
 from layerlab.engines import detect
-from layerlab.engines.base import Engine, EngineName
+from layerlab.engines.base import ENGINES, Engine, EngineName
 from layerlab.labs import Course, lay_out
 from layerlab.model.build import Build
 from layerlab.model.events import Event
@@ -41,8 +41,7 @@ class Kept(Quiet):
 
 @pytest.fixture(
     params=[
-        pytest.param(name, marks=[pytest.mark.engine(name), pytest.mark.live])
-        for name in detect.USABLE
+        pytest.param(name, marks=[pytest.mark.engine(name), pytest.mark.live]) for name in ENGINES
     ]
 )
 def engine(request: pytest.FixtureRequest) -> Engine:

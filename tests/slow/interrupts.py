@@ -19,6 +19,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from layerlab.engines import detect
+from layerlab.engines.base import ENGINES
 from tests.kernels import kernel
 
 DOCKERFILE = """\
@@ -38,7 +39,7 @@ TEMPORARY = ("layerlab-*", "buildah*", "podman*", "storage*")
 def main() -> int:
     """Interrupt, look, and count what was left."""
     parser = argparse.ArgumentParser(prog="python -m tests.slow.interrupts", description=__doc__)
-    parser.add_argument("--engine", required=True, choices=sorted(detect.USABLE))
+    parser.add_argument("--engine", required=True, choices=sorted(ENGINES))
     parser.add_argument("--times", type=int, default=50)
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()

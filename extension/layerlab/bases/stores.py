@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from typing import Final, Protocol
 
 from layerlab.bases.contents import LABEL
-from layerlab.engines import process
+from layerlab.engines import emulation, process
 from layerlab.engines.base import Engine, EngineName
+from layerlab.engines.embedded.engine import EmbeddedEngine
 from layerlab.errors import LayerlabError
 
 _PULL: Final = 1800.0
@@ -58,6 +59,8 @@ class Store(Protocol):
 
 def store_of(engine: Engine) -> Store:
     """The image store behind an engine."""
+    if isinstance(engine, EmbeddedEngine):
+        return EmbeddedStore(engine)
     return _STORES.get(engine.name, CliStore)(engine.name)
 
 
@@ -140,6 +143,47 @@ class BuildahStore(PodmanStore):
     """The same store, looked at with other words."""
 
     inspection = ("inspect", "--type", "image", "--format", _BUILDAH_STATE)
+
+
+class EmbeddedStore:
+    """Our own, which keeps all platforms of an image under one name."""
+
+    engine = "embedded"
+
+    def __init__(self, engine: EmbeddedEngine) -> None:
+        self._engine = engine
+
+    def find(self, name: str) -> Found | None:
+        """See `Store`."""
+        try:
+            image = self._engine.image(name)
+        except LayerlabError:
+            return None
+        platforms = tuple(f"linux/{architecture}" for architecture in image.architectures)
+        return Found(platforms, image.labels.get(LABEL) == "true")
+
+    def pull(self, name: str, *, timeout: float) -> None:  # noqa: ARG002 - skopeo has limits itself
+        """See `Store`."""
+        self._pull(name, emulation.native())
+
+    def tag(self, source: str, target: str) -> None:
+        """See `Store`."""
+        self._engine.tag(source, target)
+
+    def take(self, served: str, name: str, platforms: Sequence[str]) -> tuple[str, ...]:
+        """See `Store`."""
+        for platform in platforms:
+            self._pull(served, platform)
+        self.tag(served, name)
+        self._engine.remove_image(served)
+        return tuple(platforms)
+
+    def _pull(self, name: str, platform: str) -> None:
+        try:
+            for _ in self._engine.library.pull(name, platform):
+                pass
+        except LayerlabError as error:
+            raise StoreError(error.message) from error
 
 
 _STORES: dict[EngineName, type[CliStore]] = {"podman": PodmanStore, "buildah": BuildahStore}

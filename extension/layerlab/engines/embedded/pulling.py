@@ -192,6 +192,9 @@ class Library:
             )
         system, architecture, variant = (*platform.split("/"), "")[:3]
         argv = [str(self.skopeo), *self._policy(), "--override-os", system]
+        if settings := self.environ.get("CONTAINERS_REGISTRIES_CONF"):
+            # podman and Buildah look there by themselves.
+            argv += ["--registries-conf", settings]
         argv += ["--override-arch", architecture]
         argv += ["--override-variant", variant] if variant else []
         argv += ["copy", "--preserve-digests"]

@@ -180,12 +180,14 @@ class Target:
             if key.missing is not None:
                 raise _missing(key.missing)
             stage.image = self._described(stage, state, command, scope)
+        history = replace(self.working.history(command, scope), created=stage.image.created)
         if key.free:
-            stage.image = stage.image.extended(self.working.history(command, scope))
+            # The time is that of the last layer: built again, the image is the same.
+            stage.image = stage.image.extended(history)
             return
         yield from self._begun(key.id)
         result, cached = yield from self._result(stage, state, line, key, scope)
-        history = replace(self.working.history(command, scope), created=result.created)
+        history = replace(history, created=result.created)
         stage.image = stage.image.extended(history, result.layers[0])
         stage.ran = not cached
         self.made[key.key] = result

@@ -106,7 +106,7 @@ class Working:
             text = f"RUN /bin/sh -c {command.value[0]}"
         elif command.word in ("ENV", "LABEL", "WORKDIR", "USER", "EXPOSE"):
             text = expand(text, scope) if "$" in text else text
-        return History(self.moment(), f"{text} # buildkit")
+        return History(created_by=f"{text} # buildkit")
 
     def answer(self, url: str) -> Answer:
         """What an address answers, asked once in a build."""
