@@ -126,7 +126,11 @@ def state(view: View) -> dict[str, tuple[str, int | str]]:
     for path, placed in view.items():
         entry = placed.entry
         assert entry.path == path
-        detail = {"link": entry.link.rstrip("/"), "dir": entry.mode, "file": str(entry.offset)}
+        detail: dict[str, int | str] = {
+            "link": entry.link,
+            "dir": entry.mode,
+            "file": str(entry.offset),
+        }
         kept[path] = entry.type, detail[entry.type]
     return kept
 
