@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import posixpath
+from typing import get_args
 
 from hypothesis import strategies as st
 
@@ -13,6 +14,7 @@ NAMES = ("a", "b", "c", "a-b", "ü", "\udcff", "long" * 40)
 MODES = st.sampled_from([0o644, 0o755, 0o4755, 0o1777, 0])
 TIMES = st.sampled_from([-5, 0, 1, 1_600_000_000, 1 << 33])
 IDS = st.sampled_from([0, 1000, 1 << 21, (1 << 32) - 2])
+KINDS: st.SearchStrategy[Type] = st.sampled_from(get_args(Type))
 XATTRS = st.sampled_from([(), (("security.capability", "01000002ff"), ("user.ü", "c3bc"))])
 
 
@@ -59,7 +61,7 @@ def members(draw: st.DrawFn) -> list[Member]:
             elif found[above].entry.type != "dir":
                 break
         else:
-            kind = draw(st.sampled_from(["file", "dir", "link", "char", "block", "fifo"]))
+            kind = draw(KINDS)
             found.setdefault("/".join(parts), draw(member("/".join(parts), kind)))
     # In a folder: of one that is no folder, nothing is there.
     for path, first in list(found.items()):

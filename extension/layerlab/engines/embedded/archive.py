@@ -85,11 +85,11 @@ def headers(file: BinaryIO) -> Iterator[Header]:
             _extend(extended, kind, data, own)
             continue
         header = _header(block, at + BLOCK, size, extended)
-        if header.offset + header.size > total:
+        at = _after(header.offset, header.size)
+        if at > total:
             raise HostileLayerError("is larger than the archive", header.name)
         extended = _Extended()
         yield header
-        at = _after(header.offset, header.size)
     if extended != _Extended():
         raise HostileLayerError("ends after a header that extends nothing")
 

@@ -26,13 +26,10 @@ from layerlab.engines.embedded.entries import (
     parent,
 )
 from layerlab.engines.embedded.layers import NO_MORE, OPAQUE, WHITEOUT, Limits, too_large
-from layerlab.engines.embedded.tree import Tree, follow
+from layerlab.engines.embedded.tree import MAX_DEPTH, MAX_PATH, Tree, follow
 
-MAX_DEPTH: Final = 256
-"""Folders within each other; trees are built and removed much more slowly beyond that."""
-_MAX_PATH: Final = 4095
 _MAX_NAME: Final = 255
-"""Bytes, Linux's `PATH_MAX` without its NUL, and `NAME_MAX`."""
+"""Bytes of a part of a path, Linux's `NAME_MAX`."""
 _MAX_ID: Final = (1 << 32) - 2
 """The highest number of a user or group; the next one means "leave it as it is"."""
 _MAX_DEVICE: Final = (1 << 32) - 1
@@ -144,7 +141,7 @@ class _Replay:
         if max(header.uid, header.gid) > _MAX_ID or max(header.device) > _MAX_DEVICE:
             raise HostileLayerError("has a number that is out of range", path)
         link = header.link if kind == "link" else ""
-        if kind == "link" and not 0 < len(link.encode(errors="surrogateescape")) <= _MAX_PATH:
+        if kind == "link" and not 0 < len(link.encode(errors="surrogateescape")) <= MAX_PATH:
             raise HostileLayerError("is a link with a target that Linux could not hold", path)
         return Entry(
             path,
@@ -189,7 +186,7 @@ def _cleaned(name: str) -> str:
         return ""
     parts = path.split("/")
     if (
-        len(path.encode(errors="surrogateescape")) > _MAX_PATH
+        len(path.encode(errors="surrogateescape")) > MAX_PATH
         or max(len(part.encode(errors="surrogateescape")) for part in parts) > _MAX_NAME
     ):
         raise HostileLayerError("has a name that is longer than Linux allows", name)

@@ -94,7 +94,11 @@ class Store:
 
     @contextlib.contextmanager
     def holding(self) -> Iterator[None]:
-        """While this is open, in any process, `prune` removes nothing."""
+        """While this is open, in any process, `prune` removes nothing.
+
+        A build opens it before it looks for its first result, and closes it when its image has a
+        name: what it has found or added in between, nothing else may need yet.
+        """
         with disk.locked(self.root / "holding.lock", shared=True):
             yield
 

@@ -20,6 +20,10 @@ from layerlab.engines.embedded.entries import Entry, HostileLayerError, join, pa
 
 MAX_LINKS = 40
 """Symbolic links that Linux follows in one path (`MAXSYMLINKS`)."""
+MAX_PATH = 4095
+"""Characters of a path: Linux's `PATH_MAX` without its NUL."""
+MAX_DEPTH = 256
+"""Folders within each other; no honest image has so many, and each costs an entry."""
 IMPLIED_MODE = 0o755
 """Of a folder that no entry names; moby's `ImpliedDirectoryMode`."""
 
@@ -43,7 +47,8 @@ def follow(
         missing: take what is not there for a folder.
 
     Returns:
-        None where it leads nowhere: something is missing or no folder, or links go in a circle.
+        None where it leads nowhere: something is missing or no folder, links go in a circle, or
+        add up to a path that is too long.
     """
     done: list[str] = []
     todo = _parts(path)
@@ -54,7 +59,10 @@ def follow(
             del done[-1:]
             continue
         done.append(part)
-        found = placed.get("/".join(done))
+        here = "/".join(done)
+        if len(here) > MAX_PATH or len(done) > MAX_DEPTH:
+            return None
+        found = placed.get(here)
         if found is None:
             if not missing:
                 return None
