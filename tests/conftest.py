@@ -56,7 +56,8 @@ class Lanes(LoadScopeScheduling):  # type: ignore[misc]  # pytest-xdist has no t
     """Which tests may not run beside each other, for `--dist loadscope`.
 
     Podman and Buildah have one store, where both would give their images the same names. docker
-    and nerdctl take turns since there are two cores; the embedded engine goes with either. Each file of other tests is a lane of its own.
+    and nerdctl take turns since there are two cores; the embedded engine goes with either. Each
+    file of other tests is a lane of its own.
     """
 
     def _split_scope(self, nodeid: str) -> str:

@@ -202,7 +202,7 @@ def test_a_step_that_the_engine_does_not_speak_of_is_no_agreement(desk: Desk) ->
     desk.use("podman", obedient("buildah"))
     tried = desk.attempt(find("touch"))
     told = tuple(msgspec.structs.replace(step, actual=None) for step in tried.told)
-    silent = Tried(tried.foretold, "buildkit", told, tried.build)
+    silent = Tried(tried.foretold, "buildkit", False, told, tried.build)
     assert set(silent.otherwise) == {2, 3, 8, 9, 10}
     assert not silent.known
 

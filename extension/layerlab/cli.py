@@ -80,10 +80,14 @@ def parser() -> argparse.ArgumentParser:
     course.add_argument("--out", type=Path, default=None, help="where the report goes")
     course.set_defaults(run=_course)
 
+    _add_lab(commands)
+    return top
+
+
+def _add_lab(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     lab = commands.add_parser("lab", help="open the course in JupyterLab")
     lab.add_argument("--no-browser", action="store_true", help="print the address only")
     lab.set_defaults(run=_lab)
-    return top
 
 
 def _add_foresight(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:

@@ -45,11 +45,14 @@ class Foretold:
         change: what it is.
         difference: what it changed, a line each.
         steps: of the changed project, for each dialect.
+        anew: the same by BuildKit's rules, for an engine that has no copy of the context that
+            could be stale.
     """
 
     change: Change
     difference: tuple[str, ...]
     steps: Mapping[Dialect, tuple[Forecast, ...]]
+    anew: tuple[Forecast, ...]
 
     def cell(self, dialect: Dialect, step: Forecast) -> Cell:
         """The fate of one of these steps."""
@@ -63,7 +66,14 @@ class Foretold:
 
     def column(self, dialect: Dialect) -> dict[int, Cell]:
         """The fates of the steps that the engines of a dialect look up, by number."""
-        cells = {step.n: self.cell(dialect, step) for step in self.steps[dialect]}
+        return self._counting(dialect, self.steps[dialect])
+
+    def column_anew(self) -> dict[int, Cell]:
+        """The same for `anew`."""
+        return self._counting("buildkit", self.anew)
+
+    def _counting(self, dialect: Dialect, steps: Sequence[Forecast]) -> dict[int, Cell]:
+        cells = {step.n: self.cell(dialect, step) for step in steps}
         return {n: cell for n, cell in cells.items() if cell not in ("base", "free")}
 
     def lines(self) -> tuple[Line, ...]:
@@ -121,17 +131,19 @@ def foretell(lab: Lab, change: Change, now: datetime) -> Foretold:
         project = lay_out(lab, Path(folder), now) / lab.contexts[0].name
         before = {dialect: _built(project, dialect) for dialect in DIALECTS}
         difference = change.apply(project)
-        steps = {
-            dialect: predict(
-                _keys(project, dialect, change.edition, before[dialect].copy)[0],
+
+        def fates(dialect: Dialect, copy: Copy) -> tuple[Forecast, ...]:
+            return predict(
+                _keys(project, dialect, change.edition, copy)[0],
                 before[dialect],
                 engine=_ENGINES[dialect],
                 dockerfile=_DOCKERFILE,
                 now=partial(_text, project),
             )
-            for dialect in DIALECTS
-        }
-    return Foretold(change, difference, steps)
+
+        steps = {dialect: fates(dialect, before[dialect].copy) for dialect in DIALECTS}
+        anew = fates("buildkit", {})
+    return Foretold(change, difference, steps, anew)
 
 
 def foretell_all(lab: Lab, now: datetime) -> tuple[Foretold, ...]:

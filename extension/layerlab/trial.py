@@ -19,6 +19,7 @@ from layerlab.model.build import Build, Guess
 from layerlab.render import Picture, Quiet
 from layerlab.session import Session, Sink
 from layerlab.views import changes
+from layerlab.views.changes import Cell
 from layerlab.views.text import guess_lines
 from layerlab.views.texts import say
 
@@ -53,12 +54,14 @@ class Tried:
     Attributes:
         foretold: by the rules of both dialects.
         dialect: of the engine that built it.
+        anew: that engine reads the context itself, and has no copy of it that could be stale.
         told: what became of each step there.
         build: with the score of a guess, if there was one.
     """
 
     foretold: Foretold
     dialect: Dialect
+    anew: bool
     told: tuple[Explanation, ...]
     build: Build
 
@@ -68,9 +71,20 @@ class Tried:
         told = {step.n: step for step in self.told}
         return {
             n: told[n]
-            for n, cell in self.foretold.column(self.dialect).items()
+            for n, cell in self._column.items()
             if told[n].actual != ("rebuild" if cell == "runs" else "hit")
         }
+
+    @property
+    def _column(self) -> dict[int, Cell]:
+        if self.anew:
+            return self.foretold.column_anew()
+        return self.foretold.column(self.dialect)
+
+    @property
+    def _notes(self) -> list[str]:
+        apart = self._column != self.foretold.column(self.dialect)
+        return [say("change.anew")] if apart else []
 
     @property
     def known(self) -> bool:
@@ -90,7 +104,11 @@ class Tried:
             self.foretold.difference,
             self.foretold.lines(),
             self.foretold.remarks(),
-            [changes.verdict(otherwise, known=self.known), *guess_lines(self.build)],
+            [
+                *self._notes,
+                changes.verdict(otherwise, known=self.known),
+                *guess_lines(self.build),
+            ],
         )
         return Picture(changes.change_text(shown), changes.change_html(shown))
 
@@ -130,7 +148,8 @@ def attempt(
         session.predict(request, guess)
     build = _succeeded(session.build(request, sink))
     dialect: Dialect = "buildah" if session.engine.name in LINEAR else "buildkit"
-    return Tried(foretold, dialect, session.explained(), build)
+    anew = session.engine.name == "embedded"
+    return Tried(foretold, dialect, anew, session.explained(), build)
 
 
 def _succeeded(build: Build) -> Build:

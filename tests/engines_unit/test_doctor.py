@@ -285,7 +285,7 @@ def test_the_wish_for_an_engine_names_what_is_wrong(
         (None, "no-engine", "Nearest to it: docker"),
     ):
         with pytest.raises(EngineUnavailableError) as caught:
-            detect.choose(name, {})
+            detect.choose(name, {"PATH": str(programs)})
         assert caught.value.code == code
         assert words in caught.value.hint
 

@@ -74,6 +74,8 @@ class Bubblewrap:
         if job.owners and not self.keeps_owners:
             raise _cannot(self.name, "keep who owns a file without being root")
         argv = [str(self.program), "--die-with-parent", "--unshare-pid", "--unshare-ipc"]
+        # As in other engines' containers the command is the first process.
+        argv += ["--as-pid-1"]
         argv += ["--unshare-uts"]
         argv += ["--hostname", job.hostname] if job.hostname else []
         argv += [] if job.network else ["--unshare-net"]
