@@ -22,13 +22,20 @@ from layerlab.engines.embedded.store import Store
 from layerlab.engines.embedded.target import StepError, Target
 from layerlab.engines.embedded.tools import Toolbox
 from layerlab.engines.embedded.working import Working
-from layerlab.errors import LayerlabError
+from layerlab.errors import BuildInputError, LayerlabError
 from layerlab.model.events import Event, Failure, Finished, StepUpdate
 from layerlab.model.plan import Plan
 from layerlab.progress.failures import find_cause
 from layerlab.progress.output import Output
 from layerlab.progress.steps import Steps
 
+KNOWN = frozenset(
+    (
+        *("--tag", "--file", "--build-arg", "--platform", "--label", "--target", "--secret"),
+        *("--no-cache", "--no-cache-filter", "--load", "--progress", "--quiet"),
+    )
+)
+"""The options of a build that there are; `--load` asks for what is always done."""
 EXPORT = "export:exporting to image"
 _EPOCH = "SOURCE_DATE_EPOCH"
 
@@ -68,6 +75,7 @@ class Builder:
         """The whole build; the last event is `Finished`."""
         yield from self.steps.announce_all(self.clock())
         try:
+            self._check()
             with self.store.holding(), TemporaryDirectory(prefix="layerlab-build-") as scratch:
                 built = []
                 for platform in self.options.targets:
@@ -84,6 +92,16 @@ class Builder:
             yield Finished(at=self.clock(), outcome="cancelled")
         else:
             yield Finished(at=self.clock(), outcome="built", exit_code=0, image=image)
+
+    def _check(self) -> None:
+        for option in self.request.options:
+            if option.flag not in KNOWN:
+                raise BuildInputError(
+                    f"The embedded engine has no option {option.flag}.",
+                    code="unknown-flag",
+                    hint=f"It has {', '.join(sorted(KNOWN))}. docker, nerdctl, podman and buildah "
+                    "have more.",
+                )
 
     def _target(self, platform: str, scratch: Path) -> Target:
         epoch = self.options.build_args.get(_EPOCH) or self.environ.get(_EPOCH)

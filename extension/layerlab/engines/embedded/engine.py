@@ -33,19 +33,12 @@ from layerlab.engines.embedded.store import Store
 from layerlab.engines.embedded.tools import Toolbox
 from layerlab.engines.embedded.words import Words
 from layerlab.engines.options import options
-from layerlab.errors import BuildInputError, LayerlabError
+from layerlab.errors import LayerlabError
 from layerlab.model.events import Event
 from layerlab.model.plan import Plan
 
 HEAD = ("layerlab", "build", "--engine", "embedded")
 """How the same build is begun in a terminal."""
-KNOWN = frozenset(
-    (
-        *("--tag", "--file", "--build-arg", "--platform", "--label", "--target", "--secret"),
-        *("--no-cache", "--no-cache-filter", "--load", "--progress", "--quiet"),
-    )
-)
-"""The options of a build that it has; `--load` asks for what it always does."""
 
 
 def home(environ: Mapping[str, str]) -> Path:
@@ -109,15 +102,7 @@ class EmbeddedEngine:
         )
 
     def build_command(self, request: BuildRequest) -> tuple[str, ...]:
-        """See `base.Engine`. Raises BuildInputError for what it cannot do."""
-        for option in request.options:
-            if option.flag not in KNOWN:
-                raise BuildInputError(
-                    f"The embedded engine has no option {option.flag}.",
-                    code="unknown-flag",
-                    hint=f"It has {', '.join(sorted(KNOWN))}. docker, nerdctl, podman and buildah "
-                    "have more.",
-                )
+        """See `base.Engine`. Raises BuildInputError for a name that no image can have."""
         return argv.render(HEAD, request, Dialect(self.name))
 
     def notes(self, request: BuildRequest) -> tuple[str, ...]:
@@ -128,7 +113,6 @@ class EmbeddedEngine:
         self, request: BuildRequest, plan: Plan, clock: Clock
     ) -> Generator[Event, None, None]:
         """See `base.Engine`."""
-        self.build_command(request)
         asked = options(request, self._environ)
         with closing(Digests(self._folder / "digests.sqlite")) as digests:
             builder = Builder(
