@@ -92,7 +92,7 @@ class Target:
     working: Working
     steps: Steps
     stages: dict[int, Stage] = field(default_factory=dict)
-    made: dict[str, StepResult] = field(default_factory=dict)
+    done: dict[str, tuple[StepResult, bool]] = field(default_factory=dict)
 
     @cached_property
     def walk(self) -> Walk:
@@ -190,7 +190,7 @@ class Target:
         history = replace(history, created=result.created)
         stage.image = stage.image.extended(history, result.layers[0])
         stage.ran = not cached
-        self.made[key.key] = result
+        self.done[key.key] = result, cached
         yield from self._ended(key.id, cached=cached)
 
     def _described(
@@ -218,8 +218,8 @@ class Target:
         scope: Mapping[str, str],
     ) -> Generator[Event, None, tuple[StepResult, bool]]:
         """What a step makes, and whether it was made in an earlier build."""
-        if (result := self.made.get(key.key)) is not None:
-            return result, False
+        if (done := self.done.get(key.key)) is not None:
+            return done  # what two stages share is done once, and told alike of both
         if not (key.fresh or stage.ran) and (found := self.store.find(key.key)) is not None:
             return found, True
         place = Place(key.id, stage.platform, stage.layers, stage.image.config, state, line, scope)
