@@ -134,26 +134,24 @@ class TestPRoot:
         assert command.owning == "disk"
 
     def test_owners_are_saved_by_fakeroot(self, job: Job, tmp_path: Path) -> None:
-        fakeroot = tmp_path / "usr/bin/fakeroot"
+        faked = tmp_path / "usr/bin/faked-sysv"
         library = tmp_path / "usr/lib/machine/libfakeroot/libfakeroot-sysv.so"
         library.parent.mkdir(parents=True)
         library.touch()
         job = msgspec.structs.replace(job, owners=tmp_path / "owners")
-        command = PRoot(PROOT, False, fakeroot=fakeroot).command(job)
-        at = command.argv.index(str(fakeroot))
-        assert command.argv[at + 1 : at + 6] == (
-            *("-l", str(library), "-s", str(tmp_path / "owners"), "--"),
-        )
+        command = PRoot(PROOT, False, faked=faked).command(job)
+        at = command.argv.index(str(faked))
+        assert command.argv[at + 1 : at + 3] == (str(tmp_path / "owners"), str(library))
         assert "-0" not in command.argv
         assert f"{library.parent}:{library.parent}" in pairs(command.argv, "-b")
         assert command.owning == "saved"
-        points = PRoot(PROOT, False, fakeroot=fakeroot).mount_points(job)
+        points = PRoot(PROOT, False, faked=faked).mount_points(job)
         assert MountPoint(str(library.parent).lstrip("/"), folder=True) in points
 
     def test_a_user_of_the_image_gives_nothing_away(self, job: Job, tmp_path: Path) -> None:
         job = msgspec.structs.replace(job, owners=tmp_path / "owners", user=User(1, 1))
-        command = PRoot(PROOT, False, fakeroot=tmp_path / "bin/fakeroot").command(job)
-        assert str(tmp_path / "bin/fakeroot") not in command.argv
+        command = PRoot(PROOT, False, faked=tmp_path / "bin/faked").command(job)
+        assert str(tmp_path / "bin/faked") not in command.argv
         assert command.owning == "user"
 
     def test_a_device_folder_of_ones_own(self, job: Job) -> None:

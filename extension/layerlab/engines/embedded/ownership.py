@@ -43,7 +43,7 @@ def gives_away(text: str) -> bool:
 
 
 def saved_owners(path: Path) -> dict[tuple[int, int], Owner]:
-    """What `fakeroot -s` has saved: owners by device and inode (`st_dev`, `st_ino`).
+    """What fakeroot's daemon has saved: owners by device and inode (`st_dev`, `st_ino`).
 
     A line of it is `dev=802,ino=1a,mode=100644,uid=33,gid=44,nlink=1,rdev=0`: device and inode
     are hexadecimal, the mode octal, the rest decimal (fakeroot, `faked.c`, `save_database`).

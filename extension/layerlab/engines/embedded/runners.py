@@ -34,8 +34,22 @@ _CAPABILITIES: Final = (
 )
 """What root in a container has by default (moby's `oci/caps/defaults.go`)."""
 _KERNEL: Final = ("/dev", "/proc", "/sys")
-# fakeroot speaks to its daemon by these; all else in its environment is not the command's.
-_WITH_FAKEROOT: Final = 'exec env -i LD_PRELOAD="$LD_PRELOAD" FAKEROOTKEY="$FAKEROOTKEY" "$@"'
+# What fakeroot(1) does, which clears no environment, and waits for ever for its daemon to be gone
+# where nobody reaps, as in a container whose first process is Jupyter. The command speaks to the
+# daemon through the library; the `ls` is answered when all that was said before has been heard.
+_WITH_FAKED: Final = """
+faked=$1 saved=$2 library=$3
+shift 3
+key=$("$faked" --save-file "$saved") || exit 125
+daemon=${key#*:} key=${key%:*}
+env -i LD_PRELOAD="$library" FAKEROOTKEY="$key" "$@"
+code=$?
+LD_PRELOAD="$library" FAKEROOTKEY="$key" ls -ld / >/dev/null
+while kill "$daemon" 2>/dev/null && ! grep -q '^State:.Z' "/proc/$daemon/status"; do
+  sleep 0.02
+done 2>/dev/null
+exit $code
+"""
 
 
 def is_crash(exit_code: int) -> bool:
@@ -110,7 +124,7 @@ class PRoot:
     Attributes:
         root: we are real root: owners are real.
         seccomp: it is told of those system calls only that it changes.
-        fakeroot: None where it is missing.
+        faked: the daemon of fakeroot that speaks System V messages; None where it is missing.
         pinned: keep PRoot and the command on one processor, as only one of the two ever runs: it
             takes a third of the time off small programs.
     """
@@ -118,7 +132,7 @@ class PRoot:
     program: Path
     root: bool
     seccomp: bool = True
-    fakeroot: Path | None = None
+    faked: Path | None = None
     pinned: bool = True
 
     @property
@@ -129,7 +143,7 @@ class PRoot:
     @property
     def keeps_owners(self) -> bool:
         """As real root, or with fakeroot in front."""
-        return self.root or self.fakeroot is not None
+        return self.root or self.faked is not None
 
     def mount_points(self, job: Job) -> tuple[MountPoint, ...]:
         """What is bound: the mount points that PRoot makes itself, it may leave behind."""
@@ -144,8 +158,7 @@ class PRoot:
         library = self._library(job)
         argv = ["taskset", "--cpu-list", _processor()] if self.pinned else []
         if library:
-            argv += [str(self.fakeroot), "-l", str(library), "-s", str(job.owners), "--"]
-            argv += ["sh", "-c", _WITH_FAKEROOT, "sh"]
+            argv += ["sh", "-c", _WITH_FAKED, "sh", str(self.faked), str(job.owners), str(library)]
         else:
             argv += ["env", "-i"]
         argv += _variables(job)
@@ -167,9 +180,9 @@ class PRoot:
 
     def _library(self, job: Job) -> Path | None:
         """What fakeroot puts into commands; None where it is not wanted."""
-        if job.owners is None or self.root or job.user.uid or self.fakeroot is None:
+        if job.owners is None or self.root or job.user.uid or self.faked is None:
             return None
-        return fakeroot_library(self.fakeroot)
+        return faked_library(self.faked)
 
     def _binds(self, job: Job) -> tuple[Bind, ...]:
         library = self._library(job)
@@ -179,9 +192,9 @@ class PRoot:
         return (*own, *job.binds)
 
 
-def fakeroot_library(fakeroot: Path) -> Path | None:
-    """What fakeroot puts into the commands that it runs; None where it has no such thing."""
-    top = fakeroot.parents[1]
+def faked_library(faked: Path) -> Path | None:
+    """What is loaded into a command so that it speaks to the daemon; None where it is missing."""
+    top = faked.parents[1]
     return next(iter(sorted(top.glob("lib/**/libfakeroot/libfakeroot-sysv.so"))), None)
 
 
