@@ -18,7 +18,7 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 from layerlab.engines.embedded import enter, mounts
 from layerlab.engines.embedded.job import Bind, Command, Job, MountPoint, Owning
@@ -117,6 +117,13 @@ class Bubblewrap:
         yield from ("--chdir", job.cwd, "--", *job.argv)
 
 
+class Faked(NamedTuple):
+    """fakeroot: its daemon, and what is loaded into a command so that it speaks to the daemon."""
+
+    daemon: Path
+    library: Path
+
+
 @dataclass(frozen=True)
 class PRoot:
     """PRoot 5.4 or newer. Without namespaces: the network, /proc and the host name are ours.
@@ -124,7 +131,7 @@ class PRoot:
     Attributes:
         root: we are real root: owners are real.
         seccomp: it is told of those system calls only that it changes.
-        faked: the daemon of fakeroot that speaks System V messages; None where it is missing.
+        faked: None where fakeroot is missing.
         pinned: keep PRoot and the command on one processor, as only one of the two ever runs: it
             takes a third of the time off small programs.
     """
@@ -132,7 +139,7 @@ class PRoot:
     program: Path
     root: bool
     seccomp: bool = True
-    faked: Path | None = None
+    faked: Faked | None = None
     pinned: bool = True
 
     @property
@@ -155,10 +162,16 @@ class PRoot:
             raise _cannot(self.name, "cut a command off from the network")
         if job.owners and not self.keeps_owners:
             raise _cannot(self.name, "keep who owns a file: fakeroot is missing")
-        library = self._library(job)
+        faked = self._faked(job)
         argv = ["taskset", "--cpu-list", _processor()] if self.pinned else []
-        if library:
-            argv += ["sh", "-c", _WITH_FAKED, "sh", str(self.faked), str(job.owners), str(library)]
+        if faked and job.owners:
+            argv += [
+                "sh",
+                "-c",
+                _WITH_FAKED,
+                "sh",
+                *map(str, (faked.daemon, job.owners, faked.library)),
+            ]
         else:
             argv += ["env", "-i"]
         argv += _variables(job)
@@ -166,7 +179,7 @@ class PRoot:
         argv += [str(self.program), "--kill-on-exit", "-r", str(job.root), "-w", job.cwd]
         if job.user.uid or job.user.gid:
             argv += ["-i", f"{job.user.uid}:{job.user.gid}"]
-        elif not (self.root or library):
+        elif not (self.root or faked):
             argv.append("-0")
         argv += ["-q", str(job.emulator)] if job.emulator else []
         for bind in self._binds(job):
@@ -174,28 +187,20 @@ class PRoot:
         return Command((*argv, *job.argv), {"PATH": os.defpath}, self._owning(job))
 
     def _owning(self, job: Job) -> Owning:
-        if self._library(job):
+        if self._faked(job):
             return "saved"
         return "disk" if self.root and not job.user.uid else "user"
 
-    def _library(self, job: Job) -> Path | None:
-        """What fakeroot puts into commands; None where it is not wanted."""
-        if job.owners is None or self.root or job.user.uid or self.faked is None:
-            return None
-        return faked_library(self.faked)
+    def _faked(self, job: Job) -> Faked | None:
+        """None where nobody can give files away, or anybody does without."""
+        return None if job.owners is None or self.root or job.user.uid else self.faked
 
     def _binds(self, job: Job) -> tuple[Bind, ...]:
-        library = self._library(job)
-        folders = [*map(Path, _KERNEL), *([library.parent] if library else [])]
+        faked = self._faked(job)
+        folders = [*map(Path, _KERNEL), *([faked.library.parent] if faked else [])]
         bound = {bind.guest for bind in job.binds}
         own = (Bind(folder, str(folder)) for folder in folders if str(folder) not in bound)
         return (*own, *job.binds)
-
-
-def faked_library(faked: Path) -> Path | None:
-    """What is loaded into a command so that it speaks to the daemon; None where it is missing."""
-    top = faked.parents[1]
-    return next(iter(sorted(top.glob("lib/**/libfakeroot/libfakeroot-sysv.so"))), None)
 
 
 def _processor() -> str:

@@ -14,7 +14,7 @@ import msgspec
 from layerlab.engines import emulation
 from layerlab.engines.embedded import gate
 from layerlab.engines.embedded.job import Runner
-from layerlab.engines.embedded.runners import Bubblewrap, PRoot, faked_library
+from layerlab.engines.embedded.runners import Bubblewrap, Faked, PRoot
 from layerlab.errors import EngineUnavailableError
 
 _QEMU: Final = {
@@ -105,9 +105,7 @@ def candidates(environ: Mapping[str, str], cache: Path, *, root: bool) -> Iterat
     """The runners that are there, the best first, whether they pass the gate or not."""
     if bwrap := _which("bwrap", environ):
         yield Bubblewrap(bwrap, root, Path(sys.executable))
-    faked = _which("faked-sysv", environ)
-    if faked and faked_library(faked) is None:
-        faked = None
+    faked = _faked(environ)
     pinned = _which("taskset", environ) is not None
     own = own_proot(cache)
     for program in (own if own.exists() else None, _which("proot", environ)):
@@ -136,6 +134,15 @@ def emulator(platform: str, environ: Mapping[str, str]) -> Path | None:
 def kernel_emulates(platform: str) -> bool:
     """Whether the kernel starts programs of a foreign platform by itself (binfmt_misc)."""
     return platform in emulation.emulated()
+
+
+def _faked(environ: Mapping[str, str]) -> Faked | None:
+    """fakeroot as Debian has it; the kind that speaks System V messages needs no port."""
+    daemon = _which("faked-sysv", environ)
+    if daemon is None:
+        return None
+    found = sorted(daemon.parents[1].glob("lib/*/libfakeroot/libfakeroot-sysv.so"))
+    return Faked(daemon, found[0]) if found else None
 
 
 def _which(name: str, environ: Mapping[str, str]) -> Path | None:
