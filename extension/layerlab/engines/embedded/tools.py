@@ -146,6 +146,5 @@ def _faked(environ: Mapping[str, str]) -> Faked | None:
 
 
 def _which(name: str, environ: Mapping[str, str]) -> Path | None:
-    # sbin is not on everyone's PATH
-    found = shutil.which(name, path=f"{environ.get('PATH', os.defpath)}:/usr/sbin:/sbin")
+    found = shutil.which(name, path=environ.get("PATH", os.defpath))
     return Path(found) if found else None
