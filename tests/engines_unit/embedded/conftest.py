@@ -70,6 +70,19 @@ class Rig(NamedTuple):
             return output.wait(), said.decode()
 
 
+@pytest.fixture(scope="session")
+def stock(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A root file system to copy."""
+    root = tmp_path_factory.mktemp("stock")
+    root.chmod(0o755)  # all users of the image go through it
+    gate.fill(root, PROGRAMS)
+    (root / "tmp").mkdir()
+    threads = Path(__file__).with_name("threads.c")
+    program = str(root / "usr/bin/threads")
+    process.run(["gcc", "-O1", "-static", "-pthread", "-o", program, str(threads)])
+    return root
+
+
 @pytest.fixture(
     params=[
         pytest.param((name, as_root), id=f"{name}, {'root' if as_root else 'not root'}")
@@ -77,7 +90,7 @@ class Rig(NamedTuple):
         for as_root in (True, False)
     ]
 )
-def rig(request: pytest.FixtureRequest) -> Iterator[Rig]:
+def rig(request: pytest.FixtureRequest, stock: Path) -> Iterator[Rig]:
     """Each runner that works here, as root where tests are root, and as somebody else."""
     name, as_root = request.param
     if as_root and os.geteuid():
@@ -93,8 +106,7 @@ def rig(request: pytest.FixtureRequest) -> Iterator[Rig]:
         shutil.copy(found.program, scratch / "program")  # the cache of root's is closed to others
         runner = dataclasses.replace(found, program=scratch / "program", root=as_root)
         rig = Rig(runner, as_root, scratch)
-        gate.fill(rig.root, PROGRAMS)
-        (rig.root / "tmp").mkdir()
+        shutil.copytree(stock, rig.root, symlinks=True)
         if not (as_root or os.geteuid()):
             process.run(["chown", "-R", f"{NOBODY}:{NOBODY}", top])
         yield rig
