@@ -47,8 +47,12 @@ def embedded(say: Say, cache: Path) -> Toolbox:
         with contextlib.suppress(LayerlabError):  # PRoot does as well
             tools.need(["bwrap", "fakeroot"], say)
     toolbox = find(os.environ, cache)
-    # Without root, bubblewrap cannot keep owners: both are wanted.
-    if not any(runner.keeps_owners for runner in toolbox.runners):
+    if any(runner.keeps_owners for runner in toolbox.runners):
+        return toolbox
+    try:
         proot.ensure(own_proot(cache), os.environ, say)
-        toolbox = find(os.environ, cache)
-    return toolbox
+    except LayerlabError:
+        if not toolbox.runners:
+            raise
+        return toolbox  # bubblewrap without root: it does, but files cannot be given away
+    return find(os.environ, cache)

@@ -21,14 +21,14 @@ from layerlab.engines import process
 from layerlab.errors import CommandFailedError, CommandNotFoundError
 
 VERSION: Final = "5.4.0"
-_ARCHIVE: Final = f"pool/main/p/proot/proot_{VERSION}.orig.tar.gz"
+ARCHIVE: Final = f"pool/main/p/proot/proot_{VERSION}.orig.tar.gz"
 _SHA256: Final = "29248aac2a7ce10c3bd5ee5602742ec33b2532310ff9cf73b79f3c133e5a5f68"
-_HELPER: Final = "/usr/lib/apt/apt-helper"
+HELPER: Final = "/usr/lib/apt/apt-helper"
 """Fetches as apt does, with this machine's proxies and certificates, and checks the digest."""
 _COMPILER: Final = ("gcc", "libc6-dev", "make", "pkg-config", "libtalloc-dev")
 _PATIENCE: Final = 600.0
 
-_CHANGES: Final = (
+CHANGES: Final = (
     # Threads are started by clone3 since glibc 2.34. PRoot does not know it, so that each thread
     # had its own idea of where the heap ends that all of them share; about one run of Node.js in
     # a hundred died of that. It is number 435 everywhere, and its flags come first (clone(2)).
@@ -105,8 +105,8 @@ def fetch(mirror: str, target: Path) -> None:
         CommandFailedError: code `proot-source`; also when what came is something else.
     """
     options = ("-o", "APT::Sandbox::User=root")  # it warns of what another user may not read
-    wanted = (f"{mirror}/{_ARCHIVE}", str(target), f"SHA256:{_SHA256}")
-    argv = [_HELPER, *options, "download-file", *wanted]
+    wanted = (f"{mirror}/{ARCHIVE}", str(target), f"SHA256:{_SHA256}")
+    argv = [HELPER, *options, "download-file", *wanted]
     done = process.run(argv, timeout=_PATIENCE)
     if done.exit_code != 0:
         raise CommandFailedError(
@@ -128,7 +128,7 @@ def build(archive: Path, folder: Path) -> Path:
     with tarfile.open(archive) as tar:
         top = folder / tar.getnames()[0].partition("/")[0]
         tar.extractall(folder, filter="data")
-    for name, line, added in _CHANGES:
+    for name, line, added in CHANGES:
         text = (top / name).read_text(encoding="utf-8")
         (top / name).write_text(text.replace(line, line + added), encoding="utf-8")
     # GIT: it would look for a version in whatever repository is around. SWIG: for extensions.

@@ -17,7 +17,7 @@ RUNS_ON_THE_HOST = 'shift; exec "$@"'
 HIDES_FILES = 'echo started; cat "$1$6/inside"; echo "$7" >"$1$6/landed"'
 READS_THE_HOST = f'cat "$6/outside"; {KEEPS_TO_ITS_ROOT}'
 LOSES_WRITES = 'echo started; echo stat-inside; cat "$1$6/inside"'
-KNOWS_NO_OPTION = "echo 'unknown option --kill-on-exit' >&2; exit 1"
+KNOWS_NO_OPTION = "echo 'unknown option --kill-on-exit' >&2; echo 'see --help'; exit 1"
 SAYS_NOTHING = "exit 0"
 
 

@@ -62,7 +62,7 @@ def test_saved_owners_are_read_as_fakeroot_writes_them(
     saved = tmp_path_factory.mktemp("saved") / "owners"
     saved.write_text(
         "".join(
-            f"dev={dev:x},ino={ino:x},mode={o.mode:o},uid={o.uid},gid={o.gid},nlink=1,rdev=0\n"
+            f"dev={dev:x},ino={ino},mode={o.mode:o},uid={o.uid},gid={o.gid},nlink=1,rdev=0\n"
             for (dev, ino), o in owners.items()
         )
     )

@@ -6,8 +6,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from layerlab.engines.embedded.job import Bind, Job, MountPoint, User
-from layerlab.engines.embedded.runners import Bubblewrap, PRoot, is_crash
+from layerlab.engines.embedded.job import Bind, Job, User
+from layerlab.engines.embedded.runners import Bubblewrap, Faked, PRoot, is_crash
 from layerlab.errors import LayerlabError
 
 BWRAP, PROOT = Path("/opt/bwrap"), Path("/opt/proot")
@@ -134,26 +134,22 @@ class TestPRoot:
         assert command.owning == "disk"
 
     def test_owners_are_saved_by_fakeroot(self, job: Job, tmp_path: Path) -> None:
-        fakeroot = tmp_path / "usr/bin/fakeroot"
-        library = tmp_path / "usr/lib/machine/libfakeroot/libfakeroot-sysv.so"
-        library.parent.mkdir(parents=True)
-        library.touch()
+        faked = Faked(Path("/opt/bin/faked"), Path("/opt/lib/faked.so"))
         job = msgspec.structs.replace(job, owners=tmp_path / "owners")
-        command = PRoot(PROOT, False, fakeroot=fakeroot).command(job)
-        at = command.argv.index(str(fakeroot))
-        assert command.argv[at + 1 : at + 6] == (
-            *("-l", str(library), "-s", str(tmp_path / "owners"), "--"),
-        )
+        command = PRoot(PROOT, False, faked=faked).command(job)
+        at = command.argv.index("/opt/bin/faked")
+        assert command.argv[at + 1 : at + 3] == (str(tmp_path / "owners"), "/opt/lib/faked.so")
         assert "-0" not in command.argv
-        assert f"{library.parent}:{library.parent}" in pairs(command.argv, "-b")
+        assert "/opt/lib:/opt/lib" in pairs(command.argv, "-b")
         assert command.owning == "saved"
-        points = PRoot(PROOT, False, fakeroot=fakeroot).mount_points(job)
-        assert MountPoint(str(library.parent).lstrip("/"), folder=True) in points
+        points = PRoot(PROOT, False, faked=faked).mount_points(job)
+        assert "opt/lib" in [point.path for point in points]
 
     def test_a_user_of_the_image_gives_nothing_away(self, job: Job, tmp_path: Path) -> None:
         job = msgspec.structs.replace(job, owners=tmp_path / "owners", user=User(1, 1))
-        command = PRoot(PROOT, False, fakeroot=tmp_path / "bin/fakeroot").command(job)
-        assert str(tmp_path / "bin/fakeroot") not in command.argv
+        faked = Faked(Path("/opt/bin/faked"), Path("/opt/lib/faked.so"))
+        command = PRoot(PROOT, False, faked=faked).command(job)
+        assert "/opt/bin/faked" not in command.argv
         assert command.owning == "user"
 
     def test_a_device_folder_of_ones_own(self, job: Job) -> None:

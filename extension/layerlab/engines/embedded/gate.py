@@ -13,6 +13,7 @@ import re
 import secrets
 import shutil
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
@@ -21,7 +22,6 @@ from layerlab.engines.embedded import mounts
 from layerlab.engines.embedded.job import Job, Runner
 from layerlab.errors import LayerlabError
 
-_PROGRAMS: Final = ("sh", "stat", "cat")
 _PATH: Final = "/usr/local/bin:/usr/bin:/bin"
 _PATIENCE: Final = 20.0
 """Seconds; it takes some hundredths on an idle machine."""
@@ -72,7 +72,7 @@ def trial(runner: Runner) -> str:
         (inner / "inside").write_text(f"{words[0]}\n")
         (top / "outside").write_text(f"{words[1]}\n")
         try:
-            _fill(root)
+            fill(root, ("sh", "stat", "cat"))
             argv = ("sh", "-c", _SCRIPT, "sh", str(top), words[2])
             said, code = _run(runner, Job(root, argv, {"PATH": _PATH}))
         except (LayerlabError, OSError) as error:
@@ -83,7 +83,7 @@ def trial(runner: Runner) -> str:
                 "image's. Builds of PRoot without seccomp do that."
             )
         if "started" not in said:
-            return f"{runner.name} cannot start a command ({code}): {_last(said)}"
+            return f"{runner.name} cannot start a command ({code}): {_first(said)}"
         if "stat-inside" not in said or words[0] not in said:
             return f"{runner.name} is too old: it hides files of the image from the programs in it."
         landed = inner / "landed"
@@ -99,13 +99,13 @@ def _run(runner: Runner, job: Job) -> tuple[str, int]:
     return done.output.decode(errors="replace"), done.exit_code
 
 
-def _fill(root: Path) -> None:
-    """Copy a shell, stat, cat and what they need from this machine.
+def fill(root: Path, programs: Sequence[str]) -> None:
+    """Copy programs, and the libraries that they need, from this machine into a root.
 
     Raises:
-        LayerlabError: one of them is missing.
+        LayerlabError: code `no-trial`: one of them is missing.
     """
-    for program in _PROGRAMS:
+    for program in programs:
         found = shutil.which(program, path=_PATH)
         if found is None:
             raise LayerlabError(f"There is no {program} here.", code="no-trial")
@@ -121,9 +121,9 @@ def _copy(source: Path, target: Path) -> None:
         shutil.copy(source, target)
 
 
-def _last(said: str) -> str:
-    """The last line that it printed."""
-    return (said.strip().splitlines() or ["it printed nothing"])[-1]
+def _first(said: str) -> str:
+    """The first line that it printed, which names the cause."""
+    return (said.strip().splitlines() or ["it printed nothing"])[0]
 
 
 def _key(runner: Runner) -> str:

@@ -40,8 +40,8 @@ class Job(msgspec.Struct, frozen=True):
         network: False cuts the command off from it.
         hostname: this machine's where it is empty, and always under PRoot.
         emulator: a static QEMU that runs the root's programs; None where this machine does.
-        owners: a file that does not exist yet, without a space in its path, where to save who
-            owns what; None where the command need not be able to give files away.
+        owners: a file that does not exist yet, where to save who owns what; None where the
+            command need not be able to give files away.
     """
 
     root: Path

@@ -43,10 +43,10 @@ def gives_away(text: str) -> bool:
 
 
 def saved_owners(path: Path) -> dict[tuple[int, int], Owner]:
-    """What `fakeroot -s` has saved: owners by device and inode (`st_dev`, `st_ino`).
+    """What fakeroot's daemon has saved: owners by device and inode (`st_dev`, `st_ino`).
 
-    A line of it is `dev=802,ino=1a,mode=100644,uid=33,gid=44,nlink=1,rdev=0`: device and inode
-    are hexadecimal, the mode octal, the rest decimal (fakeroot, `faked.c`, `save_database`).
+    A line of it is `dev=fe00,ino=1234,mode=100644,uid=33,gid=44,nlink=1,rdev=0`: the device is
+    hexadecimal, the mode octal, the rest decimal (fakeroot 1.31, `faked.c`, `save_database`).
 
     Raises:
         OSError: the file cannot be read.
@@ -56,7 +56,7 @@ def saved_owners(path: Path) -> dict[tuple[int, int], Owner]:
     for line in path.read_text(encoding="ascii").splitlines():
         fields = dict(_LINE.findall(line))
         try:
-            key = int(fields["dev"], 16), int(fields["ino"], 16)
+            key = int(fields["dev"], 16), int(fields["ino"])
             owner = Owner(int(fields["uid"]), int(fields["gid"]), int(fields["mode"], 8))
         except KeyError as missing:
             raise ValueError(f"{path.name} has a line without {missing}: {line}") from None

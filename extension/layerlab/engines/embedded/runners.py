@@ -18,7 +18,7 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 from layerlab.engines.embedded import enter, mounts
 from layerlab.engines.embedded.job import Bind, Command, Job, MountPoint, Owning
@@ -34,8 +34,22 @@ _CAPABILITIES: Final = (
 )
 """What root in a container has by default (moby's `oci/caps/defaults.go`)."""
 _KERNEL: Final = ("/dev", "/proc", "/sys")
-# fakeroot speaks to its daemon by these; all else in its environment is not the command's.
-_WITH_FAKEROOT: Final = 'exec env -i LD_PRELOAD="$LD_PRELOAD" FAKEROOTKEY="$FAKEROOTKEY" "$@"'
+# What fakeroot(1) does, which clears no environment, and waits for ever for its daemon to be gone
+# where nobody reaps, as in a container whose first process is Jupyter. The command speaks to the
+# daemon through the library; the `ls` is answered when all that was said before has been heard.
+_WITH_FAKED: Final = """
+faked=$1 saved=$2 library=$3
+shift 3
+key=$("$faked" --save-file "$saved") || exit 125
+daemon=${key#*:} key=${key%:*}
+env -i LD_PRELOAD="$library" FAKEROOTKEY="$key" "$@"
+code=$?
+LD_PRELOAD="$library" FAKEROOTKEY="$key" ls -ld / >/dev/null
+while kill "$daemon" 2>/dev/null && ! grep -q '^State:.Z' "/proc/$daemon/status"; do
+  sleep 0.02
+done 2>/dev/null
+exit $code
+"""
 
 
 def is_crash(exit_code: int) -> bool:
@@ -105,6 +119,13 @@ class Bubblewrap:
         yield from ("--chdir", job.cwd, "--", *job.argv)
 
 
+class Faked(NamedTuple):
+    """fakeroot: its daemon, and what is loaded into a command so that it speaks to the daemon."""
+
+    daemon: Path
+    library: Path
+
+
 @dataclass(frozen=True)
 class PRoot:
     """PRoot 5.4 or newer. Without namespaces: the network, /proc and the host name are ours.
@@ -112,7 +133,7 @@ class PRoot:
     Attributes:
         root: we are real root: owners are real.
         seccomp: it is told of those system calls only that it changes.
-        fakeroot: None where it is missing.
+        faked: None where fakeroot is missing.
         pinned: keep PRoot and the command on one processor, as only one of the two ever runs: it
             takes a third of the time off small programs.
     """
@@ -120,7 +141,7 @@ class PRoot:
     program: Path
     root: bool
     seccomp: bool = True
-    fakeroot: Path | None = None
+    faked: Faked | None = None
     pinned: bool = True
 
     @property
@@ -131,7 +152,7 @@ class PRoot:
     @property
     def keeps_owners(self) -> bool:
         """As real root, or with fakeroot in front."""
-        return self.root or self.fakeroot is not None
+        return self.root or self.faked is not None
 
     def mount_points(self, job: Job) -> tuple[MountPoint, ...]:
         """What is bound: the mount points that PRoot makes itself, it may leave behind."""
@@ -143,11 +164,16 @@ class PRoot:
             raise _cannot(self.name, "cut a command off from the network")
         if job.owners and not self.keeps_owners:
             raise _cannot(self.name, "keep who owns a file: fakeroot is missing")
-        library = self._library(job)
+        faked = self._faked(job)
         argv = ["taskset", "--cpu-list", _processor()] if self.pinned else []
-        if library:
-            argv += [str(self.fakeroot), "-l", str(library), "-s", str(job.owners), "--"]
-            argv += ["sh", "-c", _WITH_FAKEROOT, "sh"]
+        if faked and job.owners:
+            argv += [
+                "sh",
+                "-c",
+                _WITH_FAKED,
+                "sh",
+                *map(str, (faked.daemon, job.owners, faked.library)),
+            ]
         else:
             argv += ["env", "-i"]
         argv += _variables(job)
@@ -155,7 +181,7 @@ class PRoot:
         argv += [str(self.program), "--kill-on-exit", "-r", str(job.root), "-w", job.cwd]
         if job.user.uid or job.user.gid:
             argv += ["-i", f"{job.user.uid}:{job.user.gid}"]
-        elif not (self.root or library):
+        elif not (self.root or faked):
             argv.append("-0")
         argv += ["-q", str(job.emulator)] if job.emulator else []
         for bind in self._binds(job):
@@ -163,28 +189,20 @@ class PRoot:
         return Command((*argv, *job.argv), {"PATH": os.defpath}, self._owning(job))
 
     def _owning(self, job: Job) -> Owning:
-        if self._library(job):
+        if self._faked(job):
             return "saved"
         return "disk" if self.root and not job.user.uid else "user"
 
-    def _library(self, job: Job) -> Path | None:
-        """What fakeroot puts into commands; None where it is not wanted."""
-        if job.owners is None or self.root or job.user.uid or self.fakeroot is None:
-            return None
-        return fakeroot_library(self.fakeroot)
+    def _faked(self, job: Job) -> Faked | None:
+        """None where nobody can give files away, or anybody does without."""
+        return None if job.owners is None or self.root or job.user.uid else self.faked
 
     def _binds(self, job: Job) -> tuple[Bind, ...]:
-        library = self._library(job)
-        folders = [*map(Path, _KERNEL), *([library.parent] if library else [])]
+        faked = self._faked(job)
+        folders = [*map(Path, _KERNEL), *([faked.library.parent] if faked else [])]
         bound = {bind.guest for bind in job.binds}
         own = (Bind(folder, str(folder)) for folder in folders if str(folder) not in bound)
         return (*own, *job.binds)
-
-
-def fakeroot_library(fakeroot: Path) -> Path | None:
-    """What fakeroot puts into the commands that it runs; None where it has no such thing."""
-    top = fakeroot.parents[1]
-    return next(iter(sorted(top.glob("lib/**/libfakeroot/libfakeroot-sysv.so"))), None)
 
 
 def _processor() -> str:

@@ -14,7 +14,7 @@ import msgspec
 from layerlab.engines import emulation
 from layerlab.engines.embedded import gate
 from layerlab.engines.embedded.job import Runner
-from layerlab.engines.embedded.runners import Bubblewrap, PRoot, fakeroot_library
+from layerlab.engines.embedded.runners import Bubblewrap, Faked, PRoot
 from layerlab.errors import EngineUnavailableError
 
 _QEMU: Final = {
@@ -89,17 +89,29 @@ def find(environ: Mapping[str, str], cache: Path) -> Toolbox:
         cache: the user's own folder for Layerlab: PRoot is built there, and the gate remembers
             there who has passed.
     """
-    path = f"{environ.get('PATH', os.defpath)}:/usr/sbin:/sbin"
     passed: list[Runner] = []
     refusals = []
-    for runner in _candidates(path, cache):
+    for runner in candidates(environ, cache, root=os.geteuid() == 0):
         if any(isinstance(better, PRoot) and isinstance(runner, PRoot) for better in passed):
             continue  # the same again, but slower
         if reason := gate.check(runner, cache):
             refusals.append(Refusal(runner.name, reason))
         else:
             passed.append(runner)
-    return Toolbox(_which("skopeo", path), tuple(passed), tuple(refusals))
+    return Toolbox(_which("skopeo", environ), tuple(passed), tuple(refusals))
+
+
+def candidates(environ: Mapping[str, str], cache: Path, *, root: bool) -> Iterator[Runner]:
+    """The runners that are there, the best first, whether they pass the gate or not."""
+    if bwrap := _which("bwrap", environ):
+        yield Bubblewrap(bwrap, root, Path(sys.executable))
+    faked = _faked(environ)
+    pinned = _which("taskset", environ) is not None
+    own = own_proot(cache)
+    for program in (own if own.exists() else None, _which("proot", environ)):
+        if program:
+            yield PRoot(program, root, True, faked, pinned)
+            yield PRoot(program, root, False, faked, pinned)
 
 
 def own_proot(cache: Path) -> Path:
@@ -116,7 +128,7 @@ def emulator(platform: str, environ: Mapping[str, str]) -> Path | None:
         return None
     architecture = platform.removeprefix("linux/")
     name = _QEMU.get(architecture, architecture)
-    return _which(f"qemu-{name}-static", environ.get("PATH", os.defpath))
+    return _which(f"qemu-{name}-static", environ)
 
 
 def kernel_emulates(platform: str) -> bool:
@@ -124,21 +136,15 @@ def kernel_emulates(platform: str) -> bool:
     return platform in emulation.emulated()
 
 
-def _candidates(path: str, cache: Path) -> Iterator[Runner]:
-    root = os.geteuid() == 0
-    if bwrap := _which("bwrap", path):
-        yield Bubblewrap(bwrap, root, Path(sys.executable))
-    fakeroot = _which("fakeroot", path)
-    if fakeroot and fakeroot_library(fakeroot) is None:
-        fakeroot = None
-    pinned = _which("taskset", path) is not None
-    own = own_proot(cache)
-    found = [own if own.exists() else None, _which("proot", path)]
-    for program in filter(None, found):
-        for seccomp in (True, False):
-            yield PRoot(program, root, seccomp, fakeroot, pinned)
+def _faked(environ: Mapping[str, str]) -> Faked | None:
+    """fakeroot as Debian has it; the kind that speaks System V messages needs no port."""
+    daemon = _which("faked-sysv", environ)
+    if daemon is None:
+        return None
+    found = sorted(daemon.parents[1].glob("lib/*/libfakeroot/libfakeroot-sysv.so"))
+    return Faked(daemon, found[0]) if found else None
 
 
-def _which(name: str, path: str) -> Path | None:
-    found = shutil.which(name, path=path)
+def _which(name: str, environ: Mapping[str, str]) -> Path | None:
+    found = shutil.which(name, path=environ.get("PATH", os.defpath))
     return Path(found) if found else None

@@ -1,0 +1,125 @@
+"""What is found on a machine, which runner is taken, and what is said where none is."""
+
+from pathlib import Path
+
+import pytest
+
+from layerlab.engines import emulation
+from layerlab.engines.embedded import gate, tools
+from layerlab.engines.embedded.job import Runner
+from layerlab.engines.embedded.runners import Bubblewrap, Faked, PRoot
+from layerlab.engines.embedded.tools import Refusal, Toolbox
+from layerlab.errors import EngineUnavailableError
+
+SKOPEO = Path("/opt/skopeo")
+BUBBLEWRAP = Bubblewrap(Path("/opt/bwrap"), False, Path("/opt/python"))
+PLAIN = PRoot(Path("/opt/proot"), False)
+KEEPING = PRoot(Path("/opt/proot"), False, faked=Faked(Path("/opt/faked"), Path("/opt/lib.so")))
+
+
+def program(folder: Path, name: str, script: str = "exit 1") -> Path:
+    """A program in the PATH that is `folder`."""
+    path = folder / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(f"#!/bin/sh\n{script}\n")
+    path.chmod(0o755)
+    return path
+
+
+@pytest.fixture
+def environ(tmp_path: Path) -> dict[str, str]:
+    """A PATH with nothing in it."""
+    return {"PATH": str(tmp_path / "bin")}
+
+
+class TestFind:
+    def test_a_machine_without_anything(self, environ: dict[str, str], tmp_path: Path) -> None:
+        box = tools.find(environ, tmp_path)
+        assert box == Toolbox(None, ())
+        assert box.missing == "skopeo is missing: it fetches base images."
+
+    def test_who_does_not_pass_is_told_with_the_reason(
+        self, environ: dict[str, str], tmp_path: Path
+    ) -> None:
+        program(tmp_path / "bin", "proot", "echo 'proot error: unknown option' >&2; exit 1")
+        program(tmp_path / "bin", "skopeo")
+        box = tools.find(environ, tmp_path)
+        assert box.runners == ()
+        assert [refusal.runner for refusal in box.refusals] == ["PRoot", "PRoot without seccomp"]
+        assert "unknown option" in box.missing
+        with pytest.raises(EngineUnavailableError) as raised:
+            box.runner()
+        assert raised.value.code == "no-runner"
+        assert "unknown option" in raised.value.hint
+        assert "A Dockerfile without RUN" in raised.value.hint
+
+    def test_the_best_comes_first_and_proot_once(
+        self, environ: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        for name in ("proot", "bwrap", "taskset"):
+            program(tmp_path / "bin", name)
+        own = program(tools.own_proot(tmp_path).parent, "proot")
+        monkeypatch.setattr(gate, "check", lambda *_: "")
+        box = tools.find(environ, tmp_path)
+        assert [runner.name for runner in box.runners] == ["bubblewrap", "PRoot"]
+        assert box.runners[1].program == own
+
+    def test_without_seccomp_only_where_it_must_be(
+        self, environ: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        program(tmp_path / "bin", "proot")
+
+        def check(runner: Runner, _memory: Path) -> str:
+            return "it leaves the root" if runner.name == "PRoot" else ""
+
+        monkeypatch.setattr(gate, "check", check)
+        box = tools.find(environ, tmp_path)
+        assert [runner.name for runner in box.runners] == ["PRoot without seccomp"]
+        assert box.refusals == (Refusal("PRoot", "it leaves the root"),)
+
+    def test_fakeroot_counts_with_its_library_only(
+        self, environ: dict[str, str], tmp_path: Path
+    ) -> None:
+        program(tmp_path / "bin", "proot")
+        daemon = program(tmp_path / "bin", "faked-sysv")
+        (first, *_) = tools.candidates(environ, tmp_path, root=False)
+        assert not first.keeps_owners
+        library = tmp_path / "lib/machine/libfakeroot/libfakeroot-sysv.so"
+        library.parent.mkdir(parents=True)
+        library.touch()
+        (first, *_) = tools.candidates(environ, tmp_path, root=False)
+        assert isinstance(first, PRoot)
+        assert first.faked == Faked(daemon, library)
+
+
+class TestRunner:
+    @pytest.mark.parametrize(
+        ("runners", "owners", "foreign", "taken"),
+        [
+            ((BUBBLEWRAP, KEEPING), False, False, BUBBLEWRAP),
+            ((BUBBLEWRAP, KEEPING), True, False, KEEPING),
+            ((BUBBLEWRAP, PLAIN), True, False, BUBBLEWRAP),
+            ((BUBBLEWRAP, PLAIN), False, True, PLAIN),
+            ((PLAIN,), True, True, PLAIN),
+        ],
+    )
+    def test_is_the_first_that_can(
+        self, runners: tuple[Runner, ...], owners: bool, foreign: bool, taken: Runner
+    ) -> None:
+        assert Toolbox(SKOPEO, runners).runner(owners=owners, foreign=foreign) is taken
+
+    def test_bubblewrap_alone_runs_nothing_foreign(self) -> None:
+        with pytest.raises(EngineUnavailableError):
+            Toolbox(SKOPEO, (BUBBLEWRAP,)).runner(foreign=True)
+
+    def test_nothing_is_missing(self) -> None:
+        assert Toolbox(SKOPEO, (PLAIN,)).missing == ""
+
+
+def test_emulators(environ: dict[str, str], tmp_path: Path) -> None:
+    assert tools.emulator(emulation.native(), environ) is None
+    assert tools.emulator("linux/s390x", environ) is None
+    found = program(tmp_path / "bin", "qemu-s390x-static")
+    assert tools.emulator("linux/s390x", environ) == found
+    arm = program(tmp_path / "bin", "qemu-arm-static")
+    assert tools.emulator("linux/arm/v7", environ) == arm
