@@ -1,4 +1,4 @@
-"""Installing an engine where none works, as far as that can be done without asking anybody."""
+"""Getting what the embedded engine stands on, for machines where no other engine works."""
 
 from __future__ import annotations
 
@@ -10,23 +10,6 @@ from layerlab.bases import proot, tools
 from layerlab.bases.tools import Say
 from layerlab.engines.embedded.tools import Toolbox, find, own_proot
 from layerlab.errors import LayerlabError
-
-
-def podman(say: Say) -> bool:
-    """Install podman where we are root on Debian or Ubuntu; False where that is not for us to do.
-
-    Of all engines it is the one that needs no daemon.
-
-    Raises:
-        CommandFailedError: apt could not install it.
-    """
-    try:
-        tools.need(["podman"], say)
-    except LayerlabError as error:
-        if error.code == "bases-tools" and not error.command:
-            return False  # somebody else must type it; the doctor says what
-        raise
-    return True
 
 
 def embedded(say: Say, cache: Path) -> Toolbox:

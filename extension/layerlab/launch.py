@@ -10,6 +10,7 @@ from layerlab import install
 from layerlab.bases import catalogue, provide
 from layerlab.engines import detect
 from layerlab.engines.base import Engine
+from layerlab.engines.embedded.engine import home
 from layerlab.errors import EngineUnavailableError, LayerlabError
 from layerlab.labs import Course
 from layerlab.views import tables
@@ -36,12 +37,14 @@ def open_lab(start: Path, *, browser: bool) -> int:
 
 
 def _engine() -> Engine:
-    """The engine to use; where none works and we may install one, podman is installed first."""
+    """The engine to use; where none works, what the embedded one stands on is got first."""
     try:
         return detect.choose(None, os.environ)
     except EngineUnavailableError as error:
-        if error.code != "no-engine" or not install.podman(say):
+        if error.code != "no-engine" or sys.platform != "linux":
             raise
+        say("No container engine works here, so Layerlab builds by itself.")
+        install.embedded(say, home(os.environ))
         return detect.choose(None, os.environ)
 
 
