@@ -53,9 +53,10 @@ exit $code
 
 
 def is_crash(exit_code: int) -> bool:
-    """Whether a command ended as about one in a hundred runs of Node.js does under PRoot.
+    """Whether a command aborted, or touched memory that is not there.
 
-    It aborted, or touched memory that is not there. It may be the command's own fault.
+    It may be the command's own fault; or that of a PRoot without our change for threads, under
+    which about one run of Node.js in a hundred ends so. To try once more is fair.
     """
     return exit_code in _CRASHES
 
