@@ -132,6 +132,20 @@ class TestEnds:
             assert len(guests(rig)) > 1
         until(lambda: guests(rig) == [])
 
+    def test_with_the_daemon_that_saves_owners(self, rig: Rig) -> None:
+        job = msgspec.structs.replace(rig.job(STUBBORN["deaf"]), owners=rig.scratch / "owners")
+        if not rig.runner.keeps_owners:
+            with pytest.raises(LayerlabError, match="keep who owns"):
+                rig.command(job)
+            return
+        command = rig.command(job)
+        with (
+            mounts.placed(rig.root, rig.runner.mount_points(job)),
+            process.stream(command.argv, env=command.env, grace=GRACE) as output,
+        ):
+            assert next(iter(output)).data == b"up\n"
+        until(lambda: guests(rig) == [])
+
     @pytest.mark.parametrize("script", [STUBBORN[name] for name in ("left", "always another")])
     def test_with_the_process_that_has_started_it(self, rig: Rig, script: str) -> None:
         job = rig.job(script)
