@@ -71,7 +71,7 @@ class TestFetch:
 class TestBuild:
     def test_every_change_is_made(self, tmp_path: Path) -> None:
         made = "loader.elf build.h:\nproot:\n\tcat tracee/*.c >proot\n"
-        program = proot.build(archive(tmp_path / "source", made), tmp_path)
+        program = proot.build(archive(tmp_path / "source.tar.gz", made), tmp_path)
         text = program.read_text()
         for _, line, added in proot.CHANGES:
             assert text.count(line) == text.count(line + added) == 1
@@ -79,7 +79,7 @@ class TestBuild:
     def test_a_failure_is_told_with_its_output(self, tmp_path: Path) -> None:
         makefile = "loader.elf:\n\techo no such header; exit 1\n"
         with pytest.raises(CommandFailedError) as raised:
-            proot.build(archive(tmp_path / "source", makefile), tmp_path)
+            proot.build(archive(tmp_path / "source.tar.gz", makefile), tmp_path)
         assert raised.value.code == "proot-build"
         assert "no such header" in raised.value.output
 
@@ -106,3 +106,18 @@ class TestEnsure:
         with pytest.raises(type(trouble)):
             proot.ensure(tmp_path / "p" / "proot", {MIRROR_VARIABLE: "http://x.invalid"}, print)
         assert [path.name for path in (tmp_path / "p").iterdir()] == ["lock"]
+
+    def test_what_a_killed_build_has_left_goes(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def build(_archive: Path, folder: Path) -> Path:
+            (folder / "made").touch()
+            return folder / "made"
+
+        (tmp_path / "build-1234").mkdir()
+        (tmp_path / "build-1234/half").touch()
+        monkeypatch.setattr(proot, "need_compiler", lambda _say: None)
+        monkeypatch.setattr(proot, "fetch", lambda _mirror, target: target.touch())
+        monkeypatch.setattr(proot, "build", build)
+        proot.ensure(tmp_path / "proot", {MIRROR_VARIABLE: "http://x.invalid"}, print)
+        assert {path.name for path in tmp_path.iterdir()} == {"lock", "proot"}

@@ -9,9 +9,9 @@ the others are for cross-building, and for arm64 what upstream has too.
 from __future__ import annotations
 
 import os
-import tarfile
+import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -72,6 +72,8 @@ def ensure(target: Path, env: Mapping[str, str], say: Say) -> None:
     with tools.alone(target.parent / "lock"):
         if target.exists():
             return
+        for left in target.parent.glob("build-*"):  # by somebody who was killed
+            shutil.rmtree(left)
         need_compiler(say)
         say(f"PRoot {VERSION}: fetching its source and building it")
         with tempfile.TemporaryDirectory(prefix="build-", dir=target.parent) as scratch:
@@ -125,26 +127,23 @@ def build(archive: Path, folder: Path) -> Path:
     Raises:
         CommandFailedError: code `proot-build`.
     """
-    with tarfile.open(archive) as tar:
-        top = folder / tar.getnames()[0].partition("/")[0]
-        tar.extractall(folder, filter="data")
+    top = folder / "source"
+    top.mkdir()
+    # Not by tarfile: the Python of Debian 12 knows no filter, later ones warn without.
+    _run(["tar", "-xzf", str(archive), "-C", str(top), "--strip-components=1", "--no-same-owner"])
     for name, line, added in CHANGES:
         text = (top / name).read_text(encoding="utf-8")
         (top / name).write_text(text.replace(line, line + added), encoding="utf-8")
     # GIT: it would look for a version in whatever repository is around. SWIG: for extensions.
-    argv = [
-        "make",
-        "-C",
-        str(top / "src"),
-        "loader.elf",
-        "build.h",
-        "proot",
-        "GIT=false",
-        "HAS_SWIG=",
-    ]
+    _run(
+        ["make", "-C", str(top / "src"), "loader.elf", "build.h", "proot", "GIT=false", "HAS_SWIG="]
+    )
+    return top / "src" / "proot"
+
+
+def _run(argv: Sequence[str]) -> None:
     done = process.run(argv, timeout=_PATIENCE)
-    program = top / "src" / "proot"
-    if done.exit_code != 0 or not program.exists():
+    if done.exit_code != 0:
         raise CommandFailedError(
             "PRoot could not be built.",
             code="proot-build",
@@ -152,4 +151,3 @@ def build(archive: Path, folder: Path) -> Path:
             exit_code=done.exit_code,
             output=done.output.decode(errors="replace")[-2000:],
         )
-    return program

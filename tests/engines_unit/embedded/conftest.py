@@ -47,7 +47,7 @@ class Rig(NamedTuple):
         return self.scratch / "root"
 
     def job(self, script: str) -> Job:
-        env = {"PATH": "/usr/bin", "NAME": "a value"}
+        env = {"PATH": "/usr/bin", "NAME": f"of {self.scratch}"}
         return Job(self.root, ("sh", "-c", script, "sh"), env)
 
     def command(self, job: Job) -> Command:

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from layerlab.engines.embedded.job import Bind, MountPoint
-from layerlab.engines.embedded.mounts import network_files, placed, points, resolve
+from layerlab.engines.embedded.mounts import devices, network_files, placed, points, resolve
 from layerlab.errors import LayerlabError
 
 FILE = MountPoint("etc/hosts", folder=False)
@@ -125,6 +125,19 @@ def test_points_follow_links_and_come_once(tmp_path: Path) -> None:
         MountPoint("run/app", folder=True),
         MountPoint("etc/hosts", folder=False),
     )
+
+
+def test_devices_are_real_or_not_there(tmp_path: Path) -> None:
+    bind = devices(tmp_path)
+    if bind is None:
+        assert list(tmp_path.iterdir()) == []
+    else:
+        assert bind == Bind(tmp_path / "dev", "/dev")
+        ours, theirs = (bind.host / "null").stat(), Path("/dev/null").stat()
+        assert (ours.st_rdev, stat.S_IMODE(ours.st_mode)) == (theirs.st_rdev, 0o666)
+        (bind.host / "null").write_bytes(b"nothing")
+        with (bind.host / "zero").open("rb") as zero:
+            assert zero.read(3) == bytes(3)
 
 
 def test_network_files_are_copies(tmp_path: Path) -> None:

@@ -1,11 +1,13 @@
 """The words that each rung of the ladder starts with, and what it refuses."""
 
 import os
+import shutil
 from pathlib import Path
 
 import msgspec
 import pytest
 
+from layerlab.engines import process
 from layerlab.engines.embedded.job import Bind, Job, User
 from layerlab.engines.embedded.runners import Bubblewrap, Faked, PRoot, is_crash
 from layerlab.errors import LayerlabError
@@ -144,6 +146,13 @@ class TestPRoot:
         assert command.owning == "saved"
         points = PRoot(PROOT, False, faked=faked).mount_points(job)
         assert "opt/lib" in [point.path for point in points]
+
+    def test_a_daemon_that_does_not_start_is_not_awaited(self, job: Job, tmp_path: Path) -> None:
+        job = msgspec.structs.replace(job, owners=tmp_path / "owners")
+        false = Path(shutil.which("false") or "")
+        runner = PRoot(PROOT, False, faked=Faked(false, Path("/opt/lib.so")))
+        command = runner.command(job)
+        assert process.run(command.argv, env=command.env, timeout=60).exit_code == 125
 
     def test_a_user_of_the_image_gives_nothing_away(self, job: Job, tmp_path: Path) -> None:
         job = msgspec.structs.replace(job, owners=tmp_path / "owners", user=User(1, 1))
