@@ -26,7 +26,7 @@ from layerlab.engines.embedded.images import Image
 from layerlab.engines.embedded.job import Command, Job
 from layerlab.engines.embedded.rootfs import RootFilesystem, State, discard
 from layerlab.engines.embedded.runners import GRACE
-from layerlab.engines.embedded.running import tree_of
+from layerlab.engines.embedded.running import own_files, tree_of
 from layerlab.engines.embedded.store import Store
 from layerlab.engines.embedded.tools import Toolbox, emulator, kernel_emulates
 from layerlab.engines.embedded.working import reader
@@ -175,8 +175,8 @@ class Containers:
                 env=env,
                 cwd=cwd,
                 user=account.user,
-                binds=mounts.network_files(Path(scratch)),
-                emulator=emulating if foreign else None,
+                binds=own_files(runner, Path(scratch)),
+                emulator=emulating,
             )
             with mounts.placed(state.root, runner.mount_points(job)):
                 state.look()

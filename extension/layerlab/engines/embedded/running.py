@@ -18,7 +18,7 @@ from layerlab.engines.embedded import difference, mounts, ownership
 from layerlab.engines.embedded.entries import Entry
 from layerlab.engines.embedded.job import Bind, Command, Job, Runner, User
 from layerlab.engines.embedded.rootfs import RootFilesystem, Seen, State
-from layerlab.engines.embedded.runners import GRACE, is_crash
+from layerlab.engines.embedded.runners import GRACE, PRoot, is_crash
 from layerlab.engines.embedded.store import Store
 from layerlab.engines.embedded.tools import Toolbox, emulator, kernel_emulates
 from layerlab.errors import LayerlabError
@@ -85,14 +85,14 @@ class Running:
         Raises:
             LayerlabError: code `run-failed` where the command did; or nothing can run it.
         """
-        runner, foreign = self._runner(asked)
+        runner, emulating = self._runner(asked)
         tree = tree_of(self.folder, asked.layers, self.store)
         with tree.at(asked.layers) as state, TemporaryDirectory(prefix="layerlab-run-") as folder:
             for attempt in (1, 2):
                 scratch = Path(folder, str(attempt))
                 scratch.mkdir()
                 with asked.binds(scratch) as binds:
-                    job = self._job(asked, runner, state.root, scratch, binds, foreign)
+                    job = self._job(asked, runner, state.root, scratch, binds, emulating)
                     with mounts.placed(state.root, runner.mount_points(job)):
                         state.look()
                         command = runner.command(job)
@@ -100,7 +100,7 @@ class Running:
                         if code == 0:
                             return self._layer(state, command, job)
                 state.settle()
-                if attempt == 2 or not is_crash(code) or runner.name == "bubblewrap":
+                if attempt == 2 or not is_crash(code) or not isinstance(runner, PRoot):
                     break
                 yield from output.text(asked.step, AGAIN.format(code=code), "stderr", self.clock())
             raise failed(asked.text, f"exit code: {code}")
@@ -109,7 +109,7 @@ class Running:
         emulating = emulator(asked.platform, self.environ)
         foreign = emulating is not None and not kernel_emulates(asked.platform)
         owners = not self.root and ownership.gives_away(asked.text)
-        return self.toolbox.runner(owners=owners, foreign=foreign), emulating if foreign else None
+        return self.toolbox.runner(owners=owners, foreign=foreign), emulating
 
     def _job(
         self,
@@ -118,7 +118,7 @@ class Running:
         root: Path,
         scratch: Path,
         binds: Sequence[Bind],
-        foreign: Path | None,
+        emulating: Path | None,
     ) -> Job:
         saving = not self.root and runner.keeps_owners and ownership.gives_away(asked.text)
         return Job(
@@ -127,9 +127,9 @@ class Running:
             env=asked.env,
             cwd=asked.cwd,
             user=asked.user,
-            binds=(*mounts.network_files(scratch), *binds),
+            binds=(*own_files(runner, scratch), *binds),
             network=asked.network,
-            emulator=foreign,
+            emulator=emulating,
             owners=scratch / "owners" if saving else None,
         )
 
@@ -151,6 +151,16 @@ class Running:
             layer = self.store.add_layer(made, lost, epoch=self.epoch)
         state.keep(state.view.on(layer.digest, self.store.index(layer.digest)))
         return layer.digest
+
+
+def own_files(runner: Runner, scratch: Path) -> tuple[Bind, ...]:
+    """What every command gets of its own, in a folder of ours.
+
+    As real root PRoot would let it remove this machine's devices.
+    """
+    shared = os.geteuid() == 0 and isinstance(runner, PRoot)
+    devices = mounts.devices(scratch) if shared else None
+    return (*mounts.network_files(scratch), *([devices] if devices else []))
 
 
 def tree_of(folder: Path, layers: Sequence[str], store: Store) -> RootFilesystem:
