@@ -174,6 +174,10 @@ def _content(
         inputs.add("instruction", "source", posixpath.basename(_absolute(source)))
     origin = read.flag(command, "from")
     if origin:
+        # An operation has each of its inputs once: where the step copies from what it stands on,
+        # one only, and then it is another operation (`addInput` in `client/llb/fileop.go`).
+        if walk.stands_on(state, origin):
+            inputs.add("instruction", "inputs", "1")
         walk.take_from(inputs, state, origin, [_absolute(source) for source in sources])
     elif sources:
         # One digest for each source, sorted by path (`NewContentHashFunc`).
