@@ -38,8 +38,11 @@ SUITES: dict[str, tuple[str, ...]] = {
     "bench": ("tests.bench",),
     "context": ("tests.bench.context",),
     "interrupts": ("tests.slow.interrupts",),
+    "kills": ("tests.slow.kills",),
 }
 """The slow suites: a module and its arguments, to which the engine is added."""
+EMBEDDED_ONLY = frozenset({"kills"})
+"""Those that are about the engine that has no daemon."""
 GENERATIONS = "generations"
 """One more suite: the live tests with older and with newer engines, and what these differ in."""
 FILL = (str(BIN / "layerlab"), "bases", "ensure", "--registry", layout.REGISTRY)
@@ -100,6 +103,8 @@ def _slow(parts: Parts, suite: str | None, engine: str | None) -> None:
     if suites:
         with _engines(parts) as environ:
             for name, one in product(suites, [engine] if engine else layout.ENGINES):
+                if name in EMBEDDED_ONLY and one != "embedded":
+                    continue
                 argv = (sys.executable, "-m", *SUITES[name], "--engine", one)
                 parts.run(f"{name} on {one}", argv, environ)
     if suite in (None, GENERATIONS):
