@@ -297,6 +297,21 @@ def _same_folder(before: Seen | None, now: Seen) -> bool:
     return before is not None and before.inode == now.inode and S_ISDIR(now.mode)
 
 
+def retire(trees: Path, keep: int) -> None:
+    """Remove trees that nobody has just now, but for those that were used last."""
+
+    def used(folder: Path) -> float:
+        record = folder / "state"
+        return record.stat().st_mtime if record.exists() else 0.0
+
+    there = [folder for folder in trees.iterdir() if folder.is_dir()] if trees.is_dir() else []
+    for folder in sorted(there, key=used, reverse=True)[keep:]:
+        with (folder / "lock").open("w") as lock, contextlib.suppress(BlockingIOError):
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            (folder / "state").unlink(missing_ok=True)
+            discard(folder / "root")
+
+
 def discard(folder: Path) -> None:
     """Remove a tree, also what forbids its owner to."""
 
