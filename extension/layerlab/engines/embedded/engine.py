@@ -42,6 +42,8 @@ SPARE = 10 * 2**30
 """Bytes of layers that no image needs and that are kept all the same: they are the build cache."""
 TREES = 4
 """Root filesystems that are kept on disk, one for each base image."""
+TIDY_EVERY = 3600.0
+"""Seconds."""
 HEAD = ("layerlab", "build", "--engine", "embedded")
 """How the same build is begun in a terminal."""
 
@@ -139,7 +141,14 @@ class EmbeddedEngine:
                 clock=clock,
             )
             yield from builder.events()
-        self.prune(SPARE)
+        self._tidy(clock())
+
+    def _tidy(self, now: float) -> None:
+        """Keep within bounds, now and then: it takes as long as a build where nothing runs."""
+        stamp = self._folder / "tidied"
+        if not stamp.exists() or now - stamp.stat().st_mtime > TIDY_EVERY:
+            stamp.touch()
+            self.prune(SPARE)
 
     def prune(self, keep: int = 0) -> int:
         """Remove what no image needs, the longest unused first; the bytes that became free.

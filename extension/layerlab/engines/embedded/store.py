@@ -36,6 +36,8 @@ NAME: Final = "org.opencontainers.image.ref.name"
 _DIGEST: Final = re.compile(r"sha256:([0-9a-f]{64})")
 _FORMAT: Final = b"1"
 """Of the files in `indexes`: another one makes them read anew from their layers."""
+_VIEWS: Final = 8
+"""States of images that are remembered, for as long as nobody needs others."""
 _CHECKSUM: Final = hashlib.sha256().digest_size
 
 
@@ -84,6 +86,7 @@ class Store:
         self.root = root
         self._blobs = root / "blobs" / "sha256"
         self._indexes, self._cache, self._part = root / "indexes", root / "cache", root / "part"
+        self._views: dict[tuple[str, ...], View] = {}
         for folder in (self._blobs, self._indexes, self._cache, self._part):
             folder.mkdir(parents=True, exist_ok=True)
         with disk.locked(root / "names.lock"):
@@ -152,7 +155,17 @@ class Store:
 
     def view(self, diff_ids: Sequence[str]) -> View:
         """The state of an image with these layers, the lowest first."""
-        return View.of([(digest, self.index(digest)) for digest in diff_ids])
+        layers = tuple(diff_ids)
+        # Each step stands on one layer more than the step before.
+        known = next((at for at in range(len(layers), 0, -1) if layers[:at] in self._views), 0)
+        view = self._views.get(layers[:known]) or View()
+        for digest in layers[known:]:
+            view = view.on(digest, self.index(digest))
+        self._views.pop(layers, None)
+        self._views[layers] = view
+        if len(self._views) > _VIEWS:
+            self._views.pop(next(iter(self._views)))
+        return view
 
     # JSON and images
 
