@@ -64,7 +64,7 @@ def applied(
         case "HEALTHCHECK":
             changes["healthcheck"] = _health(command)
         case "CMD" | "ENTRYPOINT":
-            changes[_FIELDS[command.word]] = in_shell(command, settings)
+            changes[_FIELDS[command.word]] = in_shell(command, settings) or None
             if command.word == "ENTRYPOINT" and "CMD" not in own:
                 changes["cmd"] = None
     return replace(settings, **changes)

@@ -145,7 +145,7 @@ class Mounting:
         name = sha256((mount.option("id") or target).encode()).hexdigest()
         folder = self._kept / name
         folder.mkdir(parents=True, exist_ok=True)
-        folder.chmod(int(mount.option("mode") or "755", 8))
+        self._dress(folder, mount, "755")
         if mount.option("sharing") == "locked":
             lock = stack.enter_context((self._kept / f"{name}.lock").open("w"))
             fcntl.flock(lock, fcntl.LOCK_EX)
@@ -163,8 +163,14 @@ class Mounting:
             )
         path = folder / "secret"
         path.write_bytes(self._secrets[name])
-        path.chmod(int(mount.option("mode") or "400", 8))
+        self._dress(path, mount, "400")
         return path
+
+    def _dress(self, path: Path, mount: Mount, mode: str) -> None:
+        """Give it the mode and the owner that are asked for; `mode` where none is."""
+        if self._owners:
+            os.chown(path, int(mount.option("uid") or 0), int(mount.option("gid") or 0))
+        path.chmod(int(mount.option("mode") or mode, 8))
 
 
 def _is_shut(mount: Mount) -> bool:

@@ -47,7 +47,8 @@ def account(written: str, read: Read) -> Account:
     home = (row[5] if row and len(row) > 5 else "") or "/"
     member = row[0] if row else ""
     further = () if group else tuple(_groups_of(read("etc/group"), member))
-    return Account(User(uid, gid, further), home)
+    # The first one is among them, too (`ensureAdditionalGids` in `executor/oci/user.go`).
+    return Account(User(uid, gid, tuple(dict.fromkeys((gid, *further)))), home)
 
 
 def _group(name: str, read: Read) -> int:
