@@ -22,7 +22,7 @@ targets = st.tuples(st.sampled_from(["", "/"]), paths).map("".join).filter(bool)
 
 def snapshot(root: Path) -> dict[str, tuple[int, ...]]:
     """What a walk notes of each path."""
-    found = {}
+    found: dict[str, tuple[int, ...]] = {}
     for path in [root, *sorted(root.rglob("*"))]:
         s = path.lstat()
         found[str(path)] = (s.st_ino, s.st_mode, s.st_mtime_ns, s.st_size)
