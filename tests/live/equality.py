@@ -24,6 +24,7 @@ from layerlab.engines.embedded.store import Store
 from layerlab.engines.embedded.view import View
 
 DOCKERFILES = Path(__file__).parent / "equal"
+MANUAL = Path(__file__).parents[2] / "docs" / "embedded.md"
 
 
 class Node(NamedTuple):
@@ -148,11 +149,16 @@ def served(folder: Path) -> Iterator[str]:
             thread.join()
 
 
-def docker(*args: str, input_: bytes | None = None) -> bytes:
-    """What a command of docker prints; it must succeed."""
-    done = subprocess.run(["docker", *args], input=input_, capture_output=True, check=False)
+def call(*argv: str) -> bytes:
+    """What a command prints; it must succeed."""
+    done = subprocess.run(argv, capture_output=True, check=False)
     assert done.returncode == 0, done.stderr.decode()
     return done.stdout
+
+
+def docker(*args: str) -> bytes:
+    """The same for a command of docker's."""
+    return call("docker", *args)
 
 
 def of_docker(name: str, folder: Path) -> Content:

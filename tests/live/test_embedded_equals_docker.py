@@ -41,12 +41,12 @@ DIFFERENT: dict[tuple[str, str], str] = {
 class Pair:
     """Both engines, and a context."""
 
-    def __init__(self, folder: Path, url: str) -> None:
+    def __init__(self, folder: Path, url: str, **environ: str) -> None:
         self.folder = folder
         self.url = url
         self.tags: set[str] = set()
-        self.docker = Session(equality.environment(folder, "docker"))
-        self.embedded = Session(equality.environment(folder, "embedded"))
+        self.docker = Session(equality.environment(folder, "docker") | environ)
+        self.embedded = Session(equality.environment(folder, "embedded") | environ)
 
     @property
     def engine(self) -> EmbeddedEngine:
@@ -89,3 +89,54 @@ def test_both_build_the_same(pair: Pair, name: str, tmp_path: Path) -> None:
     expected = {what for dockerfile, what in DIFFERENT if dockerfile == name}
     assert {what: both for what, both in found.items() if what not in expected} == {}
     assert found.keys() == expected, "it does not differ any more"
+
+
+def test_every_difference_is_in_the_manual() -> None:
+    manual = equality.MANUAL.read_text(encoding="utf-8")
+    assert DIFFERENT
+    assert [reason for reason in DIFFERENT.values() if reason not in manual] == []
+
+
+@pytest.mark.engine("podman")
+def test_the_image_runs_in_every_engine_as_dockers_own_does(pair: Pair, tmp_path: Path) -> None:
+    command = ["sh", "-c", "id && cat /out/root /out/ann"]
+    _, tag = pair.build(pair.docker, "users")
+    dockers = equality.docker("run", "--rm", tag, *command)
+    assert b"uid=1234(ann)" in dockers
+    pair.build(pair.embedded, "users")
+    assert pair.engine.run(tag, command).encode() == dockers
+    stored, other = f"oci:{pair.engine.store.root}:{tag}", f"{tag}-embedded"
+    archive = tmp_path / "image.tar"
+    equality.call("skopeo", "copy", stored, f"docker-archive:{archive}:{other}")
+    equality.docker("load", "--input", str(archive))
+    pair.tags.add(other)
+    assert equality.docker("run", "--rm", other, *command) == dockers
+    id_ = equality.call("podman", "pull", "--quiet", stored).decode().strip()
+    try:
+        assert equality.call("podman", "run", "--rm", id_, *command) == dockers
+    finally:
+        equality.call("podman", "rmi", "--force", id_)
+
+
+@pytest.mark.engine("embedded")
+@pytest.mark.parametrize("name", ["copy-from", "run-special"])
+def test_the_same_twice_is_the_same_image(name: str, tmp_path: Path) -> None:
+    found = set()
+    for number in (1, 2):
+        folder = tmp_path / f"{number}"
+        (folder / "context").mkdir(parents=True)
+        equality.lay_out(folder / "context")
+        pair = Pair(folder, "", SOURCE_DATE_EPOCH="1000000000")
+        _, tag = pair.build(pair.embedded, name)
+        found.add(str(pair.engine.store.resolve(tag)))
+    assert len(found) == 1, found
+
+
+@pytest.mark.engine("embedded")
+def test_a_build_that_reuses_everything_makes_the_same_image(pair: Pair) -> None:
+    first, tag = pair.build(pair.embedded, "shell")
+    before = pair.engine.store.resolve(tag)
+    second, _ = pair.build(pair.embedded, "shell")
+    assert {step.state for step in second.counted} == {"cached"}
+    assert pair.engine.store.resolve(tag) == before
+    assert first.image == second.image
