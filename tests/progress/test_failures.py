@@ -49,6 +49,8 @@ QUOTED = [
     ),
     ("missing-secret", "secret token: not found", "", "id=token"),
     ("mount-refused", 'unsupported mount type "volume"', "", "tmpfs"),
+    ("mount-refused", 'invalid mount target "/"', "", "below /"),
+    ("dockerfile-syntax", "source can't be a URL for COPY", "", "reference"),
     ("add-failed", "failed to load cache key: invalid response status 404", "", "browser"),
     (
         "add-failed",

@@ -213,7 +213,7 @@ _RULES = (
         r"(?i)dockerfile parse error|file with no instructions|no build stage in current context"
         r"|file .*cannot be empty|no contents in|unterminated heredoc|syntax error"
         r"|requires (?:at least|exactly|either) \w+|must have two arguments"
-        r"|parsing main Dockerfile",
+        r"|parsing main Dockerfile|source can't be a URL",
         "The Dockerfile cannot be understood at this line. Compare it with the reference: "
         "https://docs.docker.com/reference/dockerfile/",
     ),
@@ -243,8 +243,8 @@ _RULES = (
     ),
     _Rule(
         "mount-refused",
-        r"unsupported mount type",
-        "RUN --mount has the types bind, cache, tmpfs, secret and ssh.",
+        r"unsupported mount type|invalid mount target",
+        "RUN --mount has the types bind, cache, tmpfs, secret and ssh, and a target below /.",
     ),
     _Rule(
         "add-failed",

@@ -100,6 +100,8 @@ class Mounting:
                 folder.mkdir()
                 stack.callback(discard, folder)
                 target = posixpath.join("/", cwd, mount.target or self._default(mount))
+                if posixpath.normpath(target) == "/":
+                    raise _refused("RUN --mount without a target below /")
                 if (host := self._one(mount, target, folder, stack)) is not None:
                     binds.append(Bind(host, posixpath.normpath(target), _is_shut(mount)))
             yield binds
@@ -120,11 +122,7 @@ class Mounting:
                 return folder
             case "secret":
                 return self._secret(mount, folder)
-        raise LayerlabError(
-            f"The embedded engine has no RUN --mount=type={mount.type}.",
-            code="mount-refused",
-            hint="docker, nerdctl, podman and buildah have it.",
-        )
+        raise _refused(f"RUN --mount=type={mount.type}")
 
     def _bind(self, mount: Mount, folder: Path, stack: contextlib.ExitStack) -> Path:
         copying = Copying(self._store.view(()), None, None, self._now)
@@ -171,6 +169,14 @@ class Mounting:
         if self._owners:
             os.chown(path, int(mount.option("uid") or 0), int(mount.option("gid") or 0))
         path.chmod(int(mount.option("mode") or mode, 8))
+
+
+def _refused(what: str) -> LayerlabError:
+    return LayerlabError(
+        f"The embedded engine has no {what}.",
+        code="mount-refused",
+        hint="It has bind, cache, tmpfs and secret. docker, nerdctl, podman and buildah have more.",
+    )
 
 
 def _is_shut(mount: Mount) -> bool:
