@@ -34,7 +34,7 @@ def test_owner(written: str, numbers: tuple[int, int]) -> None:
 
 
 def test_owner_where_the_image_has_no_such_files() -> None:
-    assert owner("ann:crew", {}.get) == (0, 0)
+    assert owner("ann:crew", lambda _: None) == (0, 0)
 
 
 @pytest.mark.parametrize(
