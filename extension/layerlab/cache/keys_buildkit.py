@@ -184,7 +184,7 @@ def _content(
         for source in sorted(sources, key=_absolute):
             walk.take_files(inputs, [source], exclude)
     for document in command.documents:
-        text = document.content
+        text = document.text
         if document.expands:
             text = expand(text, scope, quotes=False)
         inputs.add("instruction", f"<<{document.name}", text)

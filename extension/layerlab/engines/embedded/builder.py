@@ -14,7 +14,8 @@ from layerlab.cache.key import Options, Selection
 from layerlab.cache.program import program
 from layerlab.engines import references
 from layerlab.engines.base import BuildRequest, Clock
-from layerlab.engines.embedded import mounting
+from layerlab.engines.embedded import checking, mounting
+from layerlab.engines.embedded.checking import RefusedError
 from layerlab.engines.embedded.images import Image, Json
 from layerlab.engines.embedded.pulling import Library
 from layerlab.engines.embedded.running import Running
@@ -85,6 +86,8 @@ class Builder:
                 image = yield from self._export(built)
         except StepError as failed:
             yield from self._failed(failed.step, failed.error)
+        except RefusedError as refused:
+            yield from self._failed(None, refused, refused.lines)
         except LayerlabError as error:
             yield from self._failed(None, error)
         except KeyboardInterrupt:
@@ -102,6 +105,8 @@ class Builder:
                     hint=f"It has {', '.join(sorted(KNOWN))}. docker, nerdctl, podman and buildah "
                     "have more.",
                 )
+
+        checking.check(program(self.plan))
 
     def _target(self, platform: str, scratch: Path) -> Target:
         epoch = self.options.build_args.get(_EPOCH) or self.environ.get(_EPOCH)
@@ -160,7 +165,9 @@ class Builder:
         yield from self.steps.say(StepUpdate(at=ended, step=EXPORT, completed=ended))
         return self.library.id_of(made[0])
 
-    def _failed(self, step: str | None, error: LayerlabError) -> Iterator[Event]:
+    def _failed(
+        self, step: str | None, error: LayerlabError, lines: tuple[int, int] | None = None
+    ) -> Iterator[Event]:
         at = self.clock()
         message, code, hint = error.message, error.code, error.hint
         if not hint:
@@ -174,7 +181,7 @@ class Builder:
             )
         yield from self._open_steps_end()
         said = self.steps.said(step) if step else None
-        lines = said.lines if said else None
+        lines = said.lines if said else lines
         yield Failure(at=at, code=code, message=message, step=step, lines=lines, hint=hint)
         yield Finished(at=at, outcome="failed", exit_code=1)
 

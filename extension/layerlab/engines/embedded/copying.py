@@ -2,7 +2,9 @@
 
 After `Copy` in fsutil's `copy/copy.go`, which BuildKit calls (`solver/llbsolver/file/backend.go`,
 `docopy`): the contents of a folder are copied, a file goes into a destination that is a folder or
-ends with a slash; folders above it are made with mode 755; a folder that is there keeps its mode.
+ends with a slash; folders above it are made with mode 755; a folder that is there keeps its mode
+where it is the destination itself, and gets that of the source below. Names of one file are still
+names of one file in the copy, if one source has them all.
 """
 
 from __future__ import annotations
@@ -11,17 +13,19 @@ import posixpath
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 import msgspec
 
 from layerlab.cache.context import FileRecord
 from layerlab.cache.patterns import clean, has_wildcards
-from layerlab.engines.embedded.entries import Entry, parent
+from layerlab.engines.embedded.entries import Entry, join, parent
 from layerlab.engines.embedded.layers import Member, Slice
 from layerlab.engines.embedded.view import View
 from layerlab.errors import LayerlabError
 
 FOLDER = 0o755
+LINK = 0o777
 Source = Path | bytes | Slice
 """Where the bytes of a file come from."""
 
@@ -70,6 +74,14 @@ def groups(source: str, records: Sequence[FileRecord]) -> Iterator[Group]:
         yield Group(name or "", tuple(found))
 
 
+class _Made(NamedTuple):
+    """A member so far: names of one file have the source in common, and the `put` they came by."""
+
+    entry: Entry
+    source: Source
+    put: int
+
+
 @dataclass
 class Copying:
     """The members of one layer while they are gathered.
@@ -85,11 +97,18 @@ class Copying:
     owner: tuple[int, int] | None
     mode: int | None
     now: int
-    made: dict[str, Member] = field(default_factory=dict)
+    made: dict[str, _Made] = field(default_factory=dict)
+    puts: int = 0
 
     def members(self) -> tuple[Member, ...]:
-        """All that was made, by path."""
-        return tuple(self.made[path] for path in sorted(self.made))
+        """All that was made, by path, the names of each file led by the first."""
+        firsts: dict[tuple[Source, int], str] = {}
+        found = []
+        for path, (entry, source, put) in sorted(self.made.items()):
+            if entry.type == "file" and (first := firsts.setdefault((source, put), path)) != path:
+                entry = msgspec.structs.replace(entry, first=first)  # noqa: PLW2901
+            found.append(Member(entry, source))
+        return tuple(found)
 
     def folder(self, path: str) -> str:
         """Make a folder and those above it, where they are not there; where it really is."""
@@ -111,8 +130,9 @@ class Copying:
             group: see `groups`.
             destination: as `cache.program.destination` makes it: absolute, with a slash at its
                 end where the Dockerfile has one.
-            content: tells where the bytes of its files are.
+            content: tells where the bytes of its files are; the same for names of one file.
         """
+        self.puts += 1
         into = destination.endswith("/")
         self.folder(destination if into else posixpath.dirname(destination))
         target = self._real(destination)
@@ -122,25 +142,29 @@ class Copying:
             target = posixpath.join(target, group.name)
         for path, record in group.files:
             data = content(record) if record.type == "file" else b""
-            self._copy(posixpath.join(target, path) if path else target, record, data)
+            here = posixpath.join(target, path) if path else target
+            self._copy(here, record, data, keep=not path)
 
     def place(self, entry: Entry, source: Source, destination: str) -> None:
-        """One entry of an archive, below a folder; those above it are made, it replaces others."""
-        path = self._real(posixpath.join(destination, entry.path))
-        self.folder(parent(path))
-        first = posixpath.join(self._real(destination), entry.first) if entry.first else ""
-        uid, gid = self.owner or (entry.uid, entry.gid)
-        mode = entry.mode if self.mode is None else self.mode
-        made = msgspec.structs.replace(entry, path=path, first=first, uid=uid, gid=gid, mode=mode)
-        self.made[path] = Member(made, source)
+        """One entry of an archive, below a folder; those above it are made, it replaces others.
 
-    def _copy(self, path: str, record: FileRecord, content: Source) -> None:
+        Its mode is kept whatever `mode` says (BuildKit's `file/unpack.go` does not hand it on).
+        """
+        # Links above it are followed; one in its place is replaced.
+        above = self.folder(posixpath.join(destination, parent(entry.path)))
+        path = join(above, entry.path.rpartition("/")[2])
+        uid, gid = self.owner or (entry.uid, entry.gid)
+        mode = LINK if entry.type == "link" else entry.mode
+        made = msgspec.structs.replace(entry, path=path, first="", uid=uid, gid=gid, mode=mode)
+        self.made[path] = _Made(made, source, self.puts)
+
+    def _copy(self, path: str, record: FileRecord, content: Source, *, keep: bool) -> None:
         there = self._kind(path)
         if record.type == "dir":
-            if there is None:
-                self._make(path, record, b"", self._mode(record))
-            elif there != "dir":
+            if there not in (None, "dir"):
                 raise self._no_folder(path)
+            if there is None or not keep:
+                self._make(path, record, b"", self._mode(record))
             return
         if there == "dir":
             raise LayerlabError(
@@ -157,7 +181,7 @@ class Copying:
         entry = Entry(
             path=path,
             type=record.type,
-            mode=0o777 if record.type == "link" else mode,
+            mode=LINK if record.type == "link" else mode,
             uid=uid,
             gid=gid,
             size=record.size,
@@ -165,7 +189,7 @@ class Copying:
             link=record.link if record.type == "link" else "",
             xattrs=record.xattrs,
         )
-        self.made[path] = Member(entry, content)
+        self.made[path] = _Made(entry, content, self.puts)
 
     def _mode(self, record: FileRecord) -> int:
         return record.mode if self.mode is None else self.mode

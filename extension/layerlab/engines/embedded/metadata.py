@@ -14,10 +14,10 @@ from layerlab.cache.program import flag, trigger
 from layerlab.cache.source import Command
 from layerlab.cache.variables import assignments
 from layerlab.cache.words import expand
+from layerlab.engines.embedded import checking
 from layerlab.engines.embedded.images import Healthcheck, Settings
 
 SHELL = ("/bin/sh", "-c")
-_FIELDS = {"USER": "user", "STOPSIGNAL": "stop_signal", "CMD": "cmd", "ENTRYPOINT": "entrypoint"}
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(ns|us|µs|ms|s|m|h)")
 _NANOSECONDS = {
     "ns": 1,
@@ -40,6 +40,9 @@ def applied(
         command: anything but FROM, RUN, COPY, ADD, ARG, WORKDIR and MAINTAINER.
         scope: the variables before it.
         own: the instructions that this stage has had; ENTRYPOINT looks at it.
+
+    Raises:
+        LayerlabError: see `checking.check_port` and `checking.check_signal`.
     """
     words = tuple(expand(word, scope) for word in command.value)
     changes: dict[str, object] = {}
@@ -55,8 +58,11 @@ def applied(
             changes["exposed_ports"] = settings.exposed_ports | {port: {} for port in ports}
         case "VOLUME":
             changes["volumes"] = settings.volumes | {word: {} for word in words}
-        case "USER" | "STOPSIGNAL":
-            changes[_FIELDS[command.word]] = words[0]
+        case "USER":
+            changes["user"] = words[0]
+        case "STOPSIGNAL":
+            checking.check_signal(words[0])
+            changes["stop_signal"] = words[0]
         case "SHELL":
             changes["shell"] = command.value
         case "ONBUILD":
@@ -64,7 +70,7 @@ def applied(
         case "HEALTHCHECK":
             changes["healthcheck"] = _health(command)
         case "CMD" | "ENTRYPOINT":
-            changes[_FIELDS[command.word]] = in_shell(command, settings)
+            changes[command.word.lower()] = in_shell(command, settings) or None
             if command.word == "ENTRYPOINT" and "CMD" not in own:
                 changes["cmd"] = None
     return replace(settings, **changes)
@@ -87,10 +93,9 @@ def _set(env: Sequence[str], command: Command, scope: Mapping[str, str]) -> tupl
 
 def _ports(word: str) -> list[str]:
     """`8080` as `8080/tcp`; a range as all its ports (`nat.ParsePortSpecs`)."""
+    checking.check_port(word)
     ports, _, protocol = word.partition("/")
     first, _, last = ports.partition("-")
-    if not first.isdigit() or (last and not last.isdigit()):
-        return [f"{ports}/{protocol or 'tcp'}"]
     numbers = range(int(first), int(last or first) + 1)
     return [f"{number}/{protocol.lower() or 'tcp'}" for number in numbers]
 

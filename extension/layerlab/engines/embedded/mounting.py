@@ -100,6 +100,8 @@ class Mounting:
                 folder.mkdir()
                 stack.callback(discard, folder)
                 target = posixpath.join("/", cwd, mount.target or self._default(mount))
+                if posixpath.normpath(target) == "/":
+                    raise _refused("RUN --mount without a target below /")
                 if (host := self._one(mount, target, folder, stack)) is not None:
                     binds.append(Bind(host, posixpath.normpath(target), _is_shut(mount)))
             yield binds
@@ -120,11 +122,7 @@ class Mounting:
                 return folder
             case "secret":
                 return self._secret(mount, folder)
-        raise LayerlabError(
-            f"The embedded engine has no RUN --mount=type={mount.type}.",
-            code="mount-refused",
-            hint="docker, nerdctl, podman and buildah have it.",
-        )
+        raise _refused(f"RUN --mount=type={mount.type}")
 
     def _bind(self, mount: Mount, folder: Path, stack: contextlib.ExitStack) -> Path:
         copying = Copying(self._store.view(()), None, None, self._now)
@@ -145,7 +143,7 @@ class Mounting:
         name = sha256((mount.option("id") or target).encode()).hexdigest()
         folder = self._kept / name
         folder.mkdir(parents=True, exist_ok=True)
-        folder.chmod(int(mount.option("mode") or "755", 8))
+        self._dress(folder, mount, "755")
         if mount.option("sharing") == "locked":
             lock = stack.enter_context((self._kept / f"{name}.lock").open("w"))
             fcntl.flock(lock, fcntl.LOCK_EX)
@@ -163,8 +161,22 @@ class Mounting:
             )
         path = folder / "secret"
         path.write_bytes(self._secrets[name])
-        path.chmod(int(mount.option("mode") or "400", 8))
+        self._dress(path, mount, "400")
         return path
+
+    def _dress(self, path: Path, mount: Mount, mode: str) -> None:
+        """Give it the mode and the owner that are asked for; `mode` where none is."""
+        if self._owners:
+            os.chown(path, int(mount.option("uid") or 0), int(mount.option("gid") or 0))
+        path.chmod(int(mount.option("mode") or mode, 8))
+
+
+def _refused(what: str) -> LayerlabError:
+    return LayerlabError(
+        f"The embedded engine has no {what}.",
+        code="mount-refused",
+        hint="It has bind, cache, tmpfs and secret. docker, nerdctl, podman and buildah have more.",
+    )
 
 
 def _is_shut(mount: Mount) -> bool:

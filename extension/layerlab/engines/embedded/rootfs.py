@@ -105,8 +105,10 @@ class RootFilesystem:
 
     def _write_record(self, state: State) -> None:
         part = self._record.with_suffix(".part")
-        part.write_bytes(msgspec.msgpack.encode(_State(state.view.layers, state.seen)))
-        part.replace(self._record)
+        # Names that are no UTF-8 do not fit into msgpack: such a tree is made anew each time.
+        with contextlib.suppress(UnicodeEncodeError):
+            part.write_bytes(msgspec.msgpack.encode(_State(state.view.layers, state.seen)))
+            part.replace(self._record)
 
     def write(self, view: View, placed: Placed) -> None:
         """Put one path of a view on disk, whose parents are there; not yet a folder's mode."""
@@ -294,7 +296,10 @@ def _seen(info: os.stat_result) -> Seen:
 
 def _same_folder(before: Seen | None, now: Seen) -> bool:
     """Whether both are one folder: what is in it may differ, and is looked at by itself."""
-    return before is not None and before.inode == now.inode and S_ISDIR(now.mode)
+    if before is None or before.inode != now.inode:
+        return False
+    # A file's number may have gone on to a folder that has taken its place.
+    return S_ISDIR(before.mode) and S_ISDIR(now.mode)
 
 
 def retire(trees: Path, keep: int) -> None:

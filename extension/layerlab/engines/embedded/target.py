@@ -127,6 +127,8 @@ class Target:
         found = self.program.find(name, state.stage.index)
         if found is not None:
             return self.store.view(self.stages[found.index].layers)
+        if name.isdigit():
+            raise LayerlabError(f"invalid stage index {name}", code="unknown-target")
         return self.store.view(self.library.image(name, state.platform).image.rootfs.diff_ids)
 
     # Stages.

@@ -1,7 +1,7 @@
 """Names of users and groups, as an image's own files tell them.
 
-What is not there is refused, as BuildKit refuses it (`solver/llbsolver/file/user_linux.go` for
-`--chown`, moby's `sys/user` for USER).
+A name that is not there is root for `--chown` and WORKDIR, as BuildKit has it (`readUser` in
+`solver/llbsolver/ops/user_linux.go`); a RUN as such a user is refused (moby's `sys/user`).
 """
 
 from __future__ import annotations
@@ -30,10 +30,9 @@ def owner(written: str, read: Read) -> tuple[int, int]:
         uid = gid = int(name)
     else:
         row = _row(read("etc/passwd"), name) if name else ["", "", "0", "0"]
-        if row is None:
-            raise _unknown("user", name, "passwd")
-        uid, gid = int(row[2]), int(row[3])
-    return uid, _group(group, read) if colon and group else gid
+        uid, gid = (int(row[2]), int(row[3])) if row else (0, 0)
+    found = _number(group, read) if colon and group else None
+    return uid, gid if found is None else found
 
 
 def account(written: str, read: Read) -> Account:
@@ -47,16 +46,22 @@ def account(written: str, read: Read) -> Account:
     home = (row[5] if row and len(row) > 5 else "") or "/"
     member = row[0] if row else ""
     further = () if group else tuple(_groups_of(read("etc/group"), member))
-    return Account(User(uid, gid, further), home)
+    # The first one is among them, too (`ensureAdditionalGids` in `executor/oci/user.go`).
+    return Account(User(uid, gid, tuple(dict.fromkeys((gid, *further)))), home)
 
 
 def _group(name: str, read: Read) -> int:
-    if name.isdigit():
-        return int(name)
-    row = _row(read("etc/group"), name)
-    if row is None:
+    found = _number(name, read)
+    if found is None:
         raise _unknown("group", name, "group")
-    return int(row[2])
+    return found
+
+
+def _number(group: str, read: Read) -> int | None:
+    if group.isdigit():
+        return int(group)
+    row = _row(read("etc/group"), group)
+    return int(row[2]) if row else None
 
 
 def _rows(text: str | None) -> Iterator[list[str]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import shlex
+import posixpath
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -34,6 +34,8 @@ from layerlab.errors import LayerlabError
 from layerlab.model.events import Log
 from layerlab.progress.output import Output
 
+PIPES = "/dev/pipes"
+"""Where a RUN finds the script that it is (`dispatchRun`)."""
 ViewOf = Callable[[str, StageState], View]
 """The files of a stage or of an image, by the name that `--from` has."""
 
@@ -158,7 +160,7 @@ class Working:
             else:
                 self._put_context(copying, place, source, destination, folder)
         for document in command.documents:
-            text = document.content
+            text = document.text
             if document.expands:
                 text = expand(text, scope, quotes=False)
             self._put_file(copying, document.name, text.encode(), 0o644, self.now, destination)
@@ -191,7 +193,7 @@ class Working:
             if command.word == "ADD" and not group.is_folder and adding.is_archive(path):
                 adding.unpack(path, copying, destination, folder)
             else:
-                copying.put(group, destination, lambda record: self.context / record.source)
+                copying.put(group, destination, _files(self.context))
 
     def _put_file(
         self,
@@ -233,7 +235,7 @@ class Working:
                 now=self.now,
             )
             with mounting.made(mounts, state.cwd, scratch) as made:
-                yield [*made, *([_script(script, scratch)] if script is not None else [])]
+                yield [*made, *([_script(argv[0], script, scratch)] if script is not None else [])]
 
         asked = Asked(
             step=place.id,
@@ -256,7 +258,19 @@ class Working:
             self._put_from(copying, view_of(mount.origin, place.state), source, SHOWN)
             return
         for group in groups(source, self.select([source])):
-            copying.put(group, SHOWN, lambda record: self.context / record.source)
+            copying.put(group, SHOWN, _files(self.context))
+
+
+def _files(context: Path) -> Callable[[FileRecord], Source]:
+    """Where the bytes of a context's files are: of all names of one file, the same place."""
+    names: dict[tuple[int, int], Path] = {}
+
+    def content(record: FileRecord) -> Source:
+        path = context / record.source
+        info = path.lstat()
+        return path if info.st_nlink == 1 else names.setdefault((info.st_dev, info.st_ino), path)
+
+    return content
 
 
 def reader(store: Store, view: View) -> users.Read:
@@ -281,21 +295,21 @@ def _arguments(command: Command, settings: Settings) -> tuple[tuple[str, ...], s
     text = command.value[0]
     documents = command.documents
     if len(documents) == 1 and text.lstrip("<-").strip("\"'") == documents[0].name:
-        if documents[0].content.startswith("#!"):
-            return (f"/dev/pipes/{documents[0].name}",), documents[0].content
-        text = documents[0].content
+        text = documents[0].text
+        if text.startswith("#!"):
+            return (f"{PIPES}/{documents[0].name}",), text
     elif documents:
         text = "\n".join([text, *(f"{one.content}{one.name}" for one in documents)])
     return (*(settings.shell or metadata.SHELL), text), None
 
 
-def _script(text: str, scratch: Path) -> Bind:
+def _script(program: str, text: str, scratch: Path) -> Bind:
     folder = scratch / "pipes"
     folder.mkdir()
-    path = folder / shlex.split(text.partition("\n")[0])[0].rpartition("/")[2]
+    path = folder / posixpath.basename(program)
     path.write_text(text, encoding="utf-8")
     path.chmod(0o755)
-    return Bind(folder, "/dev/pipes", read_only=True)
+    return Bind(folder, PIPES, read_only=True)
 
 
 def _environment(scope: Mapping[str, str], state: StageState, home: str) -> dict[str, str]:
