@@ -41,7 +41,7 @@ CHANGES: Final = (
 		clone_flags = peek_word(parent, peek_reg(parent, CURRENT, SYSARG_1));
 """,
     ),
-    # What declares `peek_word`: GCC 14, which Debian 13 has, takes no function that nobody declares.
+    # It declares `peek_word`: GCC 14, which Debian 13 has, refuses what nobody declares.
     ("src/tracee/tracee.c", '#include "tracee/reg.h"\n', '#include "tracee/mem.h"\n'),
     # Whoever kills PRoot kills what runs in it: else that would go on, outside of its root.
     (
