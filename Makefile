@@ -5,6 +5,11 @@ BIN := .venv/bin
 READY := .venv/.ready
 TESTS := .venv/.tests
 
+# Debian and Ubuntu keep a part of Python in a package of its own.
+VENV = set -- apt-get install --yes --no-install-recommends $(notdir $(PYTHON))-venv; \
+  if [ "$$(id -u)" = 0 ]; then apt-get update && "$$@"; \
+  else echo "Python's venv must be installed first. On Debian or Ubuntu: sudo $$*"; exit 1; fi
+
 .DEFAULT_GOAL := help
 .PHONY: help lab course check test test-all agreement lint record screenshots
 
@@ -23,7 +28,7 @@ check: $(TESTS) ## lint, types, unit tests: no engine, no network
 test: $(TESTS) ## check, then real engines, the labs on each, a real browser
 	$(BIN)/python -m tests test
 
-test-all: $(TESTS) ## the slow suites: all, or SUITE=agreement|bench|context|interrupts|kills|generations, and ENGINE=…
+test-all: $(TESTS) ## the slow suites: all, or SUITE=agreement|bench|binder|context|interrupts|kills|generations, and ENGINE=…
 	$(BIN)/python -m tests all $(if $(SUITE),--suite $(SUITE)) $(if $(ENGINE),--engine $(ENGINE))
 
 agreement: $(TESTS) ## the cache model against every engine: N=… random edit sequences each, or ENGINE=…
@@ -41,6 +46,7 @@ screenshots: $(TESTS) ## take the pictures of lab 01 in docs/images anew
 $(READY): pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))' \
 	  || { echo "Layerlab needs Python 3.11 to 3.13; this is $$($(PYTHON) --version). Try: make $(MAKECMDGOALS) PYTHON=python3.12"; exit 1; }
+	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || { $(VENV); }
 	$(PYTHON) -m venv .venv
 	$(BIN)/pip install --quiet -e .
 	@touch $@

@@ -43,6 +43,8 @@ SUITES: dict[str, tuple[str, ...]] = {
 """The slow suites: a module and its arguments, to which the engine is added."""
 EMBEDDED_ONLY = frozenset({"kills"})
 """Those that are about the engine that has no daemon."""
+BINDER = "binder"
+"""One more suite: the course in a container as Binder gives one, which takes Docker alone."""
 GENERATIONS = "generations"
 """One more suite: the live tests with older and with newer engines, and what these differ in."""
 FILL = (str(BIN / "layerlab"), "bases", "ensure", "--registry", layout.REGISTRY)
@@ -75,7 +77,9 @@ def main() -> int:
     """Run what the argument names."""
     parser = argparse.ArgumentParser(prog="python -m tests", description=__doc__)
     parser.add_argument("tier", choices=("check", "test", "live", "all"))
-    parser.add_argument("--suite", choices=(*SUITES, GENERATIONS), help="of `all`: this one alone")
+    parser.add_argument(
+        "--suite", choices=(*SUITES, BINDER, GENERATIONS), help="of `all`: this one alone"
+    )
     parser.add_argument("--engine", choices=layout.ENGINES, help="of `all`: this one alone")
     parser.add_argument("--sequences", help="of the agreement suite: how many on each engine")
     chosen = parser.parse_args()
@@ -100,13 +104,17 @@ def main() -> int:
 
 def _slow(parts: Parts, suite: str | None, engine: str | None) -> None:
     suites = [suite] if suite in SUITES else [] if suite else list(SUITES)
-    if suites:
+    binder = suite in (None, BINDER)
+    if suites or binder:
         with _engines(parts) as environ:
             for name, one in product(suites, [engine] if engine else layout.ENGINES):
                 if name in EMBEDDED_ONLY and one != "embedded":
                     continue
                 argv = (sys.executable, "-m", *SUITES[name], "--engine", one)
                 parts.run(f"{name} on {one}", argv, environ)
+            if binder:
+                argv = (sys.executable, "-m", "tests.slow.binder")
+                parts.run("the course as in Binder", argv, environ)
     if suite in (None, GENERATIONS):
         for generation in ("old", "new"):
             environ = {**os.environ, "LAYERLAB_ENGINES_GENERATION": generation}

@@ -85,6 +85,8 @@ def parser() -> argparse.ArgumentParser:
 
 
 def _add_lab(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    setup = commands.add_parser("setup", help="get what the embedded engine stands on")
+    setup.set_defaults(run=_setup)
     lab = commands.add_parser("lab", help="open the course in JupyterLab")
     lab.add_argument("--no-browser", action="store_true", help="print the address only")
     lab.set_defaults(run=_lab)
@@ -117,6 +119,13 @@ def _doctor(options: argparse.Namespace, _rest: Sequence[str]) -> int:
             if report.reason:
                 print(f"\n{report.engine}: {report.reason}\n{report.fix}".rstrip())
     return 0 if any(report.works for report in reports) else 1
+
+
+def _setup(_options: argparse.Namespace, _rest: Sequence[str]) -> int:
+    from layerlab.launch import set_up
+
+    set_up()
+    return 0
 
 
 def _build(options: argparse.Namespace, rest: Sequence[str]) -> int:

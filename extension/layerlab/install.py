@@ -19,16 +19,21 @@ def embedded(say: Say, cache: Path) -> Toolbox:
     else PRoot is built, which needs no root. fakeroot lets a RUN give files away without root.
 
     Args:
+        say: takes a line of progress now and then.
         cache: the user's own folder for Layerlab.
 
     Raises:
         LayerlabError: what is missing, and the line to type.
     """
-    tools.need(["skopeo"], say)
-    root = os.geteuid() == 0
-    if root:
+    if os.geteuid() == 0:
+        tools.need(["skopeo"], say)
         with contextlib.suppress(LayerlabError):  # PRoot does as well
             tools.need(["bwrap", "fakeroot"], say)
+    elif not tools.has("skopeo"):
+        # All at once: whoever asks an administrator, or becomes one, does so a single time.
+        missing = [name for name in ("skopeo", "bwrap", "fakeroot") if not tools.has(name)]
+        compiler = () if proot.has_compiler() else proot.COMPILER
+        tools.install(missing, [*tools.packages(missing), *compiler], say)
     toolbox = find(os.environ, cache)
     if any(runner.keeps_owners for runner in toolbox.runners):
         return toolbox

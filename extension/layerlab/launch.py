@@ -48,6 +48,18 @@ def _engine() -> Engine:
         return detect.choose(None, os.environ)
 
 
+def set_up() -> None:
+    """Get what the embedded engine stands on, and say what there is.
+
+    Raises:
+        LayerlabError: what is missing, and the line to type; or why it cannot work here.
+    """
+    if sys.platform == "linux":
+        install.embedded(say, home(os.environ))
+    for _, text in detect.choose("embedded", os.environ).ctr(["info"]):
+        say(text.rstrip())
+
+
 def ensure_bases(engine: Engine, catalogue_path: Path) -> None:
     """Make sure that `engine` has, or can pull, the base images of a catalogue."""
     for report in provide.ensure(engine, catalogue.load(catalogue_path), say=say):

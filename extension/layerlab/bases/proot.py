@@ -25,7 +25,8 @@ ARCHIVE: Final = f"pool/main/p/proot/proot_{VERSION}.orig.tar.gz"
 _SHA256: Final = "29248aac2a7ce10c3bd5ee5602742ec33b2532310ff9cf73b79f3c133e5a5f68"
 HELPER: Final = "/usr/lib/apt/apt-helper"
 """Fetches as apt does, with this machine's proxies and certificates, and checks the digest."""
-_COMPILER: Final = ("gcc", "libc6-dev", "make", "pkg-config", "libtalloc-dev")
+COMPILER: Final = ("gcc", "libc6-dev", "make", "pkg-config", "libtalloc-dev")
+"""The packages of what builds it."""
 _PATIENCE: Final = 600.0
 
 CHANGES: Final = (
@@ -40,6 +41,8 @@ CHANGES: Final = (
 		clone_flags = peek_word(parent, peek_reg(parent, CURRENT, SYSARG_1));
 """,
     ),
+    # It declares `peek_word`: GCC 14, which Debian 13 has, refuses what nobody declares.
+    ("src/tracee/tracee.c", '#include "tracee/reg.h"\n', '#include "tracee/mem.h"\n'),
     # Whoever kills PRoot kills what runs in it: else that would go on, outside of its root.
     (
         "src/tracee/event.c",
@@ -88,16 +91,20 @@ def need_compiler(say: Say) -> None:
     Raises:
         CommandNotFoundError: code `bases-tools`.
     """
+    if not has_compiler():
+        tools.install(["What builds PRoot"], COMPILER, say)
+
+
+def has_compiler() -> bool:
+    """Whether what builds it is there."""
+    argv = ["gcc", "-fsyntax-only", "-include", "talloc.h"]
     try:
-        argv = ["gcc", "-fsyntax-only", "-include", "talloc.h"]
-        complete = all(
+        return all(
             process.run(words, timeout=_PATIENCE).exit_code == 0
             for words in ([*argv, "-xc", os.devnull], ["pkg-config", "talloc"], ["make", "-v"])
         )
     except CommandNotFoundError:
-        complete = False
-    if not complete:
-        tools.install(["What builds PRoot"], _COMPILER, say)
+        return False
 
 
 def fetch(mirror: str, target: Path) -> None:

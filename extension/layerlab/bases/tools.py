@@ -46,10 +46,19 @@ def need(programs: Sequence[str], say: Say) -> None:
     Raises:
         CommandNotFoundError: they are missing and cannot be installed from here.
     """
-    missing = [name for name in programs if not _which(name)]
-    if not missing:
-        return
-    install(missing, sorted({_PACKAGES[name] for name in missing}), say)
+    missing = [name for name in programs if not has(name)]
+    if missing:
+        install(missing, packages(missing), say)
+
+
+def has(program: str) -> bool:
+    """Whether a program is there."""
+    return _which(program) is not None
+
+
+def packages(programs: Sequence[str]) -> tuple[str, ...]:
+    """The packages of Debian and Ubuntu that bring programs."""
+    return tuple(sorted({_PACKAGES[name] for name in programs}))
 
 
 def install(missing: Sequence[str], packages: Sequence[str], say: Say) -> None:

@@ -102,7 +102,7 @@ class EmbeddedEngine:
             fix = "Install Docker Desktop or Podman Desktop; on Windows, WSL 2 is a Linux, too."
             return EngineReport(self.name, True, False, number, reason=reason, fix=fix)
         if missing := self.toolbox.missing:
-            fix = "On Debian or Ubuntu: sudo apt-get install --yes skopeo bubblewrap"
+            fix = "Type in a terminal: layerlab setup"
             return EngineReport(self.name, True, False, number, reason=missing, fix=fix)
         return EngineReport(
             self.name, True, True, number, builder=f"Layerlab with {self.toolbox.runner().name}"

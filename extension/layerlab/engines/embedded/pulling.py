@@ -188,7 +188,7 @@ class Library:
             raise LayerlabError(
                 "skopeo is missing, which fetches base images.",
                 code="no-skopeo",
-                hint="Type in a terminal: layerlab setup embedded",
+                hint="Type in a terminal: layerlab setup",
             )
         system, architecture, variant = (*platform.split("/"), "")[:3]
         argv = [str(self.skopeo), *self._policy(), "--override-os", system]

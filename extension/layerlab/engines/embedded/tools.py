@@ -116,7 +116,7 @@ def candidates(environ: Mapping[str, str], cache: Path, *, root: bool) -> Iterat
 
 def own_proot(cache: Path) -> Path:
     """Where the PRoot is that Layerlab has built; another one in each version of its source."""
-    return cache / "proot-5.4.0-1" / "proot"
+    return cache / "proot-5.4.0-2" / "proot"
 
 
 def emulator(platform: str, environ: Mapping[str, str]) -> Path | None:
