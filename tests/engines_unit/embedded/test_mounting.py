@@ -9,6 +9,7 @@ import pytest
 
 from layerlab.cache.program import Mount
 from layerlab.engines.embedded.copying import Copying, groups
+from layerlab.engines.embedded.crew import Crew
 from layerlab.engines.embedded.job import Bind
 from layerlab.engines.embedded.mounting import SHOWN, Mounting, secrets
 from layerlab.engines.embedded.store import Store
@@ -33,6 +34,7 @@ def mounting(tmp_path: Path) -> Mounting:
     return Mounting(
         Store(tmp_path / "store"),
         tmp_path / "kept",
+        Crew().pause,
         fill,
         {"token": b"hush"},
         owners=OWNERS,

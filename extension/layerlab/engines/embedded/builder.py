@@ -16,6 +16,7 @@ from layerlab.engines import references
 from layerlab.engines.base import BuildRequest, Clock
 from layerlab.engines.embedded import checking, mounting
 from layerlab.engines.embedded.checking import RefusedError
+from layerlab.engines.embedded.crew import Crew
 from layerlab.engines.embedded.images import Image, Json
 from layerlab.engines.embedded.pulling import Library
 from layerlab.engines.embedded.running import Running
@@ -109,6 +110,7 @@ class Builder:
         checking.check(program(self.plan))
 
     def _target(self, platform: str, scratch: Path) -> Target:
+        crew = Crew()
         epoch = self.options.build_args.get(_EPOCH) or self.environ.get(_EPOCH)
         running = Running(
             store=self.store,
@@ -118,6 +120,7 @@ class Builder:
             root=os.geteuid() == 0,
             epoch=int(epoch) if epoch else None,
             clock=self.clock,
+            crew=crew,
         )
         secrets = self.request.values("--secret")
         working = Working(
@@ -139,6 +142,7 @@ class Builder:
             library=self.library,
             working=working,
             steps=self.steps,
+            crew=crew,
         )
 
     def _export(self, built: list[tuple[str, Image]]) -> Generator[Event, None, str]:

@@ -6,7 +6,7 @@ import contextlib
 import errno
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import BinaryIO, Final
 
@@ -46,18 +46,38 @@ def settle(file: BinaryIO, target: Path) -> None:
 
 
 @contextlib.contextmanager
-def locked(path: Path, *, shared: bool = False, wait: bool = True) -> Iterator[bool]:
-    """Hold a lock that ends with the process; False where `wait` is and another has it."""
+def locked(
+    path: Path,
+    *,
+    shared: bool = False,
+    wait: bool = True,
+    pause: Callable[[], None] | None = None,
+) -> Iterator[bool]:
+    """Hold a lock that ends with the process.
+
+    Args:
+        path: a file, made where it is missing.
+        shared: others may hold it, too, if they share it.
+        wait: while another has it; else the block is given False.
+        pause: called again and again while another has it, and may raise.
+    """
     import fcntl  # noqa: PLC0415 - not on Windows, where this engine does not run
 
     mode = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
     with path.open("ab") as file:
-        try:
-            fcntl.flock(file, mode if wait else mode | fcntl.LOCK_NB)
-        except BlockingIOError:
-            yield False
-        else:
-            yield True
+
+        def got() -> bool:
+            try:
+                fcntl.flock(file, mode | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return False
+            return True
+
+        if wait and pause is None:
+            fcntl.flock(file, mode)
+        while not (mine := got()) and pause is not None:
+            pause()
+        yield mine
 
 
 def size(path: Path) -> int:

@@ -7,7 +7,6 @@ After BuildKit's `frontend/dockerfile/dockerfile2llb/convert_runmount.go` and
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
 import posixpath
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -15,6 +14,7 @@ from hashlib import sha256
 from pathlib import Path
 
 from layerlab.cache.program import Mount
+from layerlab.engines.embedded import disk
 from layerlab.engines.embedded.copying import Copying
 from layerlab.engines.embedded.job import Bind
 from layerlab.engines.embedded.layers import Member
@@ -63,6 +63,7 @@ class Mounting:
     Args:
         store: takes what bind mounts show.
         kept: the folder of the cache mounts, which last from build to build.
+        pause: called again and again while another build has one that is locked.
         fill: see `Fill`.
         secrets: see `secrets`.
         owners: files get their owners on disk.
@@ -73,6 +74,7 @@ class Mounting:
         self,
         store: Store,
         kept: Path,
+        pause: Callable[[], None],
         fill: Fill,
         secrets: Mapping[str, bytes],
         *,
@@ -81,6 +83,7 @@ class Mounting:
     ) -> None:
         self._store = store
         self._kept = kept
+        self._pause = pause
         self._fill = fill
         self._secrets = secrets
         self._owners = owners
@@ -145,8 +148,8 @@ class Mounting:
         folder.mkdir(parents=True, exist_ok=True)
         self._dress(folder, mount, "755")
         if mount.option("sharing") == "locked":
-            lock = stack.enter_context((self._kept / f"{name}.lock").open("w"))
-            fcntl.flock(lock, fcntl.LOCK_EX)
+            lock = self._kept / f"{name}.lock"
+            stack.enter_context(disk.locked(lock, pause=self._pause))
         return folder
 
     def _secret(self, mount: Mount, folder: Path) -> Path | None:

@@ -14,6 +14,7 @@ import msgspec
 
 from layerlab.engines import process, references
 from layerlab.engines.embedded import images
+from layerlab.engines.embedded.crew import Crew
 from layerlab.engines.embedded.images import Image, Json
 from layerlab.engines.embedded.store import Store
 from layerlab.errors import LayerlabError
@@ -63,9 +64,9 @@ class Library:
     skopeo: Path | None
     environ: Mapping[str, str]
 
-    def image(self, name: str, platform: str) -> Found:
+    def image(self, name: str, platform: str, crew: Crew | None = None) -> Found:
         """An image by the name that a Dockerfile has; raises as `get` does."""
-        pulling = self.get(name, platform, "")
+        pulling = self.get(name, platform, "", crew or Crew())
         while True:
             try:
                 next(pulling)
@@ -73,7 +74,9 @@ class Library:
                 found: Found = end.value
                 return found
 
-    def get(self, name: str, platform: str, step: str) -> Generator[Progress, None, Found]:
+    def get(
+        self, name: str, platform: str, step: str, crew: Crew
+    ) -> Generator[Progress, None, Found]:
         """The same, with progress of a step where it is fetched.
 
         Raises:
@@ -81,7 +84,7 @@ class Library:
         """
         if (config := self.have(name, platform)) is not None:
             return Found(images.image(self.store.get_json(config)), config, pulled=False)
-        yield from self.pull(name, platform, step)
+        yield from self.pull(name, platform, step, crew)
         config = self.have(name, platform)
         if config is None:
             raise LayerlabError(
@@ -113,11 +116,13 @@ class Library:
         config = self._manifest(descriptor).config
         return config.digest if config else ""
 
-    def pull(self, name: str, platform: str, step: str = "") -> Generator[Progress, None, None]:
+    def pull(
+        self, name: str, platform: str, step: str = "", crew: Crew | None = None
+    ) -> Generator[Progress, None, None]:
         """Fetch an image, and give it its short name, beside those for other platforms."""
         with TemporaryDirectory(dir=self.store.root, prefix="pull-") as folder:
             layout = Path(folder, "layout")
-            yield from self._copy(name, platform, layout, step)
+            yield from self._copy(name, platform, layout, step, crew or Crew())
             self.take(layout, references.short(name), platform)
 
     def take(self, layout: Path, name: str, platform: str) -> None:
@@ -161,12 +166,12 @@ class Library:
         return msgspec.convert(self.store.get_json(descriptor.digest), Manifest)
 
     def _copy(
-        self, name: str, platform: str, layout: Path, step: str
+        self, name: str, platform: str, layout: Path, step: str, crew: Crew
     ) -> Generator[Progress, None, None]:
         command = self._command(name, platform, layout)
         said = b""
         with process.stream(command, env=self.environ) as output:
-            for chunk in output:
+            for chunk in crew.chunks(output):
                 said += chunk.data
                 for match in _BLOB.finditer(chunk.data.decode(errors="replace")):
                     yield Progress(at=chunk.at, step=step, item=match[1], current=0)

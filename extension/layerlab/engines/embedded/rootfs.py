@@ -12,16 +12,17 @@ record of its state, and is made anew.
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
 import shutil
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from stat import S_IMODE, S_ISDIR
 from typing import NamedTuple
 
 import msgspec
 
+from layerlab.engines.embedded import disk
 from layerlab.engines.embedded.store import Store
 from layerlab.engines.embedded.view import Placed, View, changes
 from layerlab.errors import LayerlabError
@@ -53,6 +54,10 @@ class _State(msgspec.Struct, frozen=True):
     seen: dict[str, Seen]
 
 
+def _pause() -> None:
+    time.sleep(0.05)
+
+
 class RootFilesystem:
     """One tree and its record. Only one build at a time has it.
 
@@ -70,14 +75,14 @@ class RootFilesystem:
         self._owners = owners
 
     @contextlib.contextmanager
-    def at(self, layers: tuple[str, ...]) -> Iterator[State]:
+    def at(self, layers: tuple[str, ...], pause: Callable[[], None] = _pause) -> Iterator[State]:
         """The tree as these layers make it, for as long as the block lasts.
 
-        Where the block does not `State.keep` what was done in the tree, that is undone.
+        Where the block does not `State.keep` what was done in the tree, that is undone. While
+        somebody else has the tree, `pause` is called again and again.
         """
         self._folder.mkdir(parents=True, exist_ok=True)
-        with (self._folder / "lock").open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
+        with disk.locked(self._folder / "lock", pause=pause):
             state = self._reached(layers)
             try:
                 yield state
@@ -311,10 +316,10 @@ def retire(trees: Path, keep: int) -> None:
 
     there = [folder for folder in trees.iterdir() if folder.is_dir()] if trees.is_dir() else []
     for folder in sorted(there, key=used, reverse=True)[keep:]:
-        with (folder / "lock").open("w") as lock, contextlib.suppress(BlockingIOError):
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            (folder / "state").unlink(missing_ok=True)
-            discard(folder / "root")
+        with disk.locked(folder / "lock", wait=False) as alone:
+            if alone:
+                (folder / "state").unlink(missing_ok=True)
+                discard(folder / "root")
 
 
 def discard(folder: Path) -> None:

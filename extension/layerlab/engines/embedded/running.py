@@ -15,6 +15,7 @@ from tempfile import TemporaryDirectory
 from layerlab.engines import process
 from layerlab.engines.base import Clock
 from layerlab.engines.embedded import difference, mounts, ownership
+from layerlab.engines.embedded.crew import Crew
 from layerlab.engines.embedded.entries import Entry
 from layerlab.engines.embedded.job import Bind, Command, Job, Runner, User
 from layerlab.engines.embedded.rootfs import RootFilesystem, Seen, State
@@ -69,6 +70,7 @@ class Running:
         root: we are root, so that files have their owners on disk.
         epoch: SOURCE_DATE_EPOCH, if any.
         clock: seconds since the epoch.
+        crew: says when the build is over.
     """
 
     store: Store
@@ -78,6 +80,7 @@ class Running:
     root: bool
     epoch: int | None
     clock: Clock
+    crew: Crew
 
     def run(self, asked: Asked, output: Output) -> Generator[Log, None, str]:
         """Run it; the digest of the layer that came of it.
@@ -87,7 +90,10 @@ class Running:
         """
         runner, emulating = self._runner(asked)
         tree = tree_of(self.folder, asked.layers, self.store)
-        with tree.at(asked.layers) as state, TemporaryDirectory(prefix="layerlab-run-") as folder:
+        with (
+            tree.at(asked.layers, self.crew.pause) as state,
+            TemporaryDirectory(prefix="layerlab-run-") as folder,
+        ):
             for attempt in (1, 2):
                 scratch = Path(folder, str(attempt))
                 scratch.mkdir()
@@ -137,7 +143,7 @@ class Running:
         with process.stream(
             command.argv, env=command.env, clock=self.clock, grace=GRACE
         ) as running:
-            for chunk in running:
+            for chunk in self.crew.chunks(running):
                 yield from output.feed(step, chunk.data, chunk.stream, chunk.at)
             code = running.wait()
         yield from output.end_of(step, self.clock())

@@ -8,12 +8,15 @@ BuildKit then looks no further either (`solver/edge.go`).
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Generator, Iterable, Mapping, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 from functools import cached_property
 
 from msgspec.structs import replace
 
+from layerlab.cache import program as read
 from layerlab.cache.context import FileRecord
 from layerlab.cache.dockerfile import SCRATCH
 from layerlab.cache.key import Key, Options, Selection
@@ -24,6 +27,7 @@ from layerlab.cache.variables import LatestWins
 from layerlab.cache.walk import StageState, Walk
 from layerlab.cache.words import expand
 from layerlab.engines.embedded import metadata
+from layerlab.engines.embedded.crew import Crew, StoppedError
 from layerlab.engines.embedded.images import Image, RootFs, Settings
 from layerlab.engines.embedded.pulling import Library
 from layerlab.engines.embedded.selection import select
@@ -81,6 +85,7 @@ class Target:
         library: finds base images.
         working: carries steps out.
         steps: turns news of steps into events.
+        crew: does what need not wait at once.
     """
 
     program: Program
@@ -91,8 +96,11 @@ class Target:
     library: Library
     working: Working
     steps: Steps
+    crew: Crew
     stages: dict[int, Stage] = field(default_factory=dict)
-    done: dict[str, tuple[StepResult, bool]] = field(default_factory=dict)
+    ended: set[int] = field(default_factory=set)
+    done: dict[str, Future[tuple[StepResult, bool]]] = field(default_factory=dict)
+    lock: threading.Lock = field(default_factory=threading.Lock)
 
     @cached_property
     def walk(self) -> Walk:
@@ -102,14 +110,13 @@ class Target:
         )
 
     def build(self) -> Generator[Event, None, Stage]:
-        """Every needed stage, in file order; the last one is what was asked for.
+        """Every needed stage, those at once that need not wait; the last is what was asked for.
 
         Raises:
             StepError: one failed.
         """
         needed = [(stage, lines) for stage, lines in self.program.stages if stage.needed]
-        for planned, lines in needed:
-            yield from self._stage(planned, lines)
+        yield from self.crew.together([self._stage(*each) for each in needed])
         return self.stages[needed[-1][0].index]
 
     # What the walk asks.
@@ -126,14 +133,22 @@ class Target:
         """The files of a stage or of an image, by the name that `--from` has."""
         found = self.program.find(name, state.stage.index)
         if found is not None:
+            self._wait_for(found)
             return self.store.view(self.stages[found.index].layers)
         if name.isdigit():
             raise LayerlabError(f"invalid stage index {name}", code="unknown-target")
-        return self.store.view(self.library.image(name, state.platform).image.rootfs.diff_ids)
+        image = self.library.image(name, state.platform, self.crew).image
+        return self.store.view(image.rootfs.diff_ids)
+
+    def _wait_for(self, stage: PlannedStage) -> None:
+        self.crew.until(lambda: stage.index in self.ended)
 
     # Stages.
 
     def _stage(self, planned: PlannedStage, lines: Sequence[Line]) -> Generator[Event, None, None]:
+        name = expand(lines[0].command.value[0], self.walk.globals)
+        if (under := self.program.base(name, planned.index)) is not None:
+            self._wait_for(under)
         state, _ = self.walk.begin(planned, lines[0])
         stage = yield from self._from(state, lines[0])
         self.stages[planned.index] = stage
@@ -144,6 +159,7 @@ class Target:
                 yield from self._instruction(stage, state, Line(lines[0].step, command))
         for line in lines[1:]:
             yield from self._instruction(stage, state, line)
+        self.ended.add(planned.index)
 
     def _from(self, state: StageState, line: Line) -> Generator[Event, None, Stage]:
         id_ = self.walk.id(line.step)
@@ -158,7 +174,7 @@ class Target:
             image, digest, cached = _scratch(state.platform), "", None
         else:
             with _failing(id_):
-                found = yield from self.library.get(state.image, state.platform, id_)
+                found = yield from self.library.get(state.image, state.platform, id_, self.crew)
             image, digest, cached = found.image, found.id, not found.pulled
         yield from self._ended(id_, cached=cached)
         self.walk.on_image(state, line, state.image, digest)
@@ -177,6 +193,9 @@ class Target:
     ) -> Generator[Event, None, None]:
         command = line.command
         scope = dict(state.variables.scope)
+        for name in read.origins(command):
+            if (other := self.program.find(name, state.stage.index)) is not None:
+                self._wait_for(other)
         with _failing(self.walk.id(line.step)):
             key = step_key(self.walk, state, line)
             if key.missing is not None:
@@ -192,7 +211,6 @@ class Target:
         history = replace(history, created=result.created)
         stage.image = stage.image.extended(history, result.layers[0])
         stage.ran = not cached
-        self.done[key.key] = result, cached
         yield from self._ended(key.id, cached=cached)
 
     def _described(
@@ -220,8 +238,27 @@ class Target:
         scope: Mapping[str, str],
     ) -> Generator[Event, None, tuple[StepResult, bool]]:
         """What a step makes, and whether it was made in an earlier build."""
-        if (done := self.done.get(key.key)) is not None:
-            return done  # what two stages share is done once, and told alike of both
+        with self.lock:
+            shared = self.done.get(key.key)
+            mine = self.done.setdefault(key.key, Future())
+        if shared is not None:
+            return self.crew.result(shared)  # done once, and told alike of all
+        try:
+            made = yield from self._made(stage, state, line, key, scope)
+        except BaseException:
+            mine.set_exception(StoppedError())
+            raise
+        mine.set_result(made)
+        return made
+
+    def _made(
+        self,
+        stage: Stage,
+        state: StageState,
+        line: Line,
+        key: Key,
+        scope: Mapping[str, str],
+    ) -> Generator[Event, None, tuple[StepResult, bool]]:
         if not (key.fresh or stage.ran) and (found := self.store.find(key.key)) is not None:
             return found, True
         place = Place(key.id, stage.platform, stage.layers, stage.image.config, state, line, scope)

@@ -229,6 +229,7 @@ class Working:
             mounting = Mounting(
                 self.store,
                 self.mounts,
+                self.running.crew.pause,
                 lambda mount, copying: self._show(mount, copying, place, view_of),
                 self.secrets,
                 owners=self.running.root,
