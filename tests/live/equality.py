@@ -19,9 +19,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from layerlab.engines.embedded.engine import EmbeddedEngine
-from layerlab.engines.embedded.images import Settings, image
-from layerlab.engines.embedded.store import Store
-from layerlab.engines.embedded.view import View
+from layerlab.engines.embedded.store.images import Settings, image
+from layerlab.engines.embedded.store.layout import Store
+from layerlab.engines.embedded.store.view import View
 
 DOCKERFILES = Path(__file__).parent / "equal"
 MANUAL = Path(__file__).parents[2] / "docs" / "embedded.md"

@@ -6,7 +6,7 @@ import pytest
 
 from layerlab.cache.dockerfile import plan
 from layerlab.cache.program import program
-from layerlab.engines.embedded.checking import RefusedError, check, check_port, check_signal
+from layerlab.engines.embedded.build.checking import RefusedError, check, check_port, check_signal
 from layerlab.errors import LayerlabError
 
 

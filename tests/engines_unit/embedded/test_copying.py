@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from layerlab.cache.context import FileRecord
-from layerlab.engines.embedded.copying import Copying, groups
-from layerlab.engines.embedded.entries import Entry, LayerIndex
-from layerlab.engines.embedded.view import View
+from layerlab.engines.embedded.build.copying import Copying, groups
+from layerlab.engines.embedded.store.entries import Entry, LayerIndex
+from layerlab.engines.embedded.store.view import View
 from layerlab.errors import LayerlabError
 
 NOW = 1_700_000_000

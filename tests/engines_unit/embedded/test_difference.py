@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from layerlab.engines.embedded.difference import members, whiteouts
-from layerlab.engines.embedded.entries import Entry
-from layerlab.engines.embedded.rootfs import RootFilesystem, Seen, State
-from layerlab.engines.embedded.store import Store
+from layerlab.engines.embedded.build.difference import members, whiteouts
+from layerlab.engines.embedded.build.rootfs import RootFilesystem, Seen, State
+from layerlab.engines.embedded.store.entries import Entry
+from layerlab.engines.embedded.store.layout import Store
 from tests.engines_unit.embedded.trees import file, folder, link
 
 Changed = tuple[dict[str, Entry], tuple[str, ...]]

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from layerlab.cache.source import Source
-from layerlab.engines.embedded.images import Healthcheck, Settings
-from layerlab.engines.embedded.metadata import applied
+from layerlab.engines.embedded.build.metadata import applied
+from layerlab.engines.embedded.store.images import Healthcheck, Settings
 from layerlab.errors import LayerlabError
 
 BASE = Settings(

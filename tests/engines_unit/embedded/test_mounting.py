@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 
 from layerlab.cache.program import Mount
-from layerlab.engines.embedded.copying import Copying, groups
-from layerlab.engines.embedded.crew import Crew
-from layerlab.engines.embedded.job import Bind
-from layerlab.engines.embedded.mounting import SHOWN, Mounting, secrets
-from layerlab.engines.embedded.store import Store
+from layerlab.engines.embedded.build.copying import Copying, groups
+from layerlab.engines.embedded.build.crew import Crew
+from layerlab.engines.embedded.build.mounting import SHOWN, Mounting, secrets
+from layerlab.engines.embedded.runners.job import Bind
+from layerlab.engines.embedded.store.layout import Store
 from layerlab.errors import LayerlabError
 from tests.engines_unit.embedded.test_copying import record
 

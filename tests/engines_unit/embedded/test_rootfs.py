@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from layerlab.engines.embedded.difference import members, whiteouts
-from layerlab.engines.embedded.layers import Member
-from layerlab.engines.embedded.rootfs import RootFilesystem, State, discard, walk
-from layerlab.engines.embedded.store import Store
-from layerlab.engines.embedded.view import View
+from layerlab.engines.embedded.build.difference import members, whiteouts
+from layerlab.engines.embedded.build.rootfs import RootFilesystem, State, discard, walk
+from layerlab.engines.embedded.store.layers import Member
+from layerlab.engines.embedded.store.layout import Store
+from layerlab.engines.embedded.store.view import View
 from tests.engines_unit.embedded import trees
 from tests.engines_unit.embedded.trees import file, folder, link
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from layerlab.engines.embedded.job import User
-from layerlab.engines.embedded.users import account, owner
+from layerlab.engines.embedded.build.users import account, owner
+from layerlab.engines.embedded.runners.job import User
 from layerlab.errors import LayerlabError
 
 FILES = {

@@ -24,14 +24,14 @@ from layerlab.engines.base import (
     Identity,
     Image,
 )
-from layerlab.engines.embedded import images as oci
-from layerlab.engines.embedded import tools
-from layerlab.engines.embedded.builder import Builder
+from layerlab.engines.embedded.build.builder import Builder
+from layerlab.engines.embedded.build.pulling import Library, platform_of
+from layerlab.engines.embedded.build.rootfs import retire
 from layerlab.engines.embedded.containers import Containers
-from layerlab.engines.embedded.pulling import Library, platform_of
-from layerlab.engines.embedded.rootfs import retire
-from layerlab.engines.embedded.store import Store
-from layerlab.engines.embedded.tools import Toolbox
+from layerlab.engines.embedded.runners import tools
+from layerlab.engines.embedded.runners.tools import Toolbox
+from layerlab.engines.embedded.store import images as oci
+from layerlab.engines.embedded.store.layout import Store
 from layerlab.engines.embedded.words import Words
 from layerlab.engines.options import options
 from layerlab.errors import LayerlabError

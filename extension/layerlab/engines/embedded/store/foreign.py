@@ -15,9 +15,9 @@ from typing import BinaryIO, Final
 import msgspec
 
 from layerlab.cache.patterns import clean
-from layerlab.engines.embedded import archive
-from layerlab.engines.embedded.archive import Header
-from layerlab.engines.embedded.entries import (
+from layerlab.engines.embedded.store import archive
+from layerlab.engines.embedded.store.archive import Header
+from layerlab.engines.embedded.store.entries import (
     Entry,
     HostileLayerError,
     LayerIndex,
@@ -25,8 +25,8 @@ from layerlab.engines.embedded.entries import (
     join,
     parent,
 )
-from layerlab.engines.embedded.layers import NO_MORE, OPAQUE, WHITEOUT, Limits, too_large
-from layerlab.engines.embedded.tree import MAX_DEPTH, MAX_PATH, Tree, follow
+from layerlab.engines.embedded.store.layers import NO_MORE, OPAQUE, WHITEOUT, Limits, too_large
+from layerlab.engines.embedded.store.tree import MAX_DEPTH, MAX_PATH, Tree, follow
 
 _MAX_NAME: Final = 255
 """Bytes of a part of a path, Linux's `NAME_MAX`."""

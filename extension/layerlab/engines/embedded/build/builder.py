@@ -14,16 +14,16 @@ from layerlab.cache.key import Options, Selection
 from layerlab.cache.program import program
 from layerlab.engines import references
 from layerlab.engines.base import BuildRequest, Clock
-from layerlab.engines.embedded import checking, mounting
-from layerlab.engines.embedded.checking import RefusedError
-from layerlab.engines.embedded.crew import Crew
-from layerlab.engines.embedded.images import Image, Json
-from layerlab.engines.embedded.pulling import Library
-from layerlab.engines.embedded.running import Running
-from layerlab.engines.embedded.store import Store
-from layerlab.engines.embedded.target import StepError, Target
-from layerlab.engines.embedded.tools import Toolbox
-from layerlab.engines.embedded.working import Working
+from layerlab.engines.embedded.build import checking, mounting
+from layerlab.engines.embedded.build.checking import RefusedError
+from layerlab.engines.embedded.build.crew import Crew
+from layerlab.engines.embedded.store.images import Image, Json
+from layerlab.engines.embedded.build.pulling import Library
+from layerlab.engines.embedded.build.running import Running
+from layerlab.engines.embedded.store.layout import Store
+from layerlab.engines.embedded.build.target import StepError, Target
+from layerlab.engines.embedded.runners.tools import Toolbox
+from layerlab.engines.embedded.build.working import Working
 from layerlab.errors import BuildInputError, LayerlabError
 from layerlab.model.events import Event, Failure, Finished, StepUpdate
 from layerlab.model.plan import Plan

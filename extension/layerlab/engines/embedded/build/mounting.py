@@ -14,12 +14,12 @@ from hashlib import sha256
 from pathlib import Path
 
 from layerlab.cache.program import Mount
-from layerlab.engines.embedded import disk
-from layerlab.engines.embedded.copying import Copying
-from layerlab.engines.embedded.job import Bind
-from layerlab.engines.embedded.layers import Member
-from layerlab.engines.embedded.rootfs import RootFilesystem, discard
-from layerlab.engines.embedded.store import Store
+from layerlab.engines.embedded.store import disk
+from layerlab.engines.embedded.build.copying import Copying
+from layerlab.engines.embedded.runners.job import Bind
+from layerlab.engines.embedded.store.layers import Member
+from layerlab.engines.embedded.build.rootfs import RootFilesystem, discard
+from layerlab.engines.embedded.store.layout import Store
 from layerlab.errors import LayerlabError
 
 Fill = Callable[[Mount, Copying], None]

@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 
 from layerlab.cache.context import FileRecord, MissingSourceError, counts_for_buildkit
 from layerlab.cache.patterns import clean, glob, has_wildcards
-from layerlab.engines.embedded.entries import join
-from layerlab.engines.embedded.view import Placed, View
+from layerlab.engines.embedded.store.entries import join
+from layerlab.engines.embedded.store.view import Placed, View
 
 
 def select(view: View, sources: Sequence[str]) -> tuple[FileRecord, ...]:

@@ -23,10 +23,10 @@ from stat import (
 import msgspec
 
 from layerlab.cache.digests import xattrs
-from layerlab.engines.embedded.entries import Entry, Type, parent
-from layerlab.engines.embedded.layers import Member
-from layerlab.engines.embedded.rootfs import Seen, Snapshot
-from layerlab.engines.embedded.view import View
+from layerlab.engines.embedded.store.entries import Entry, Type, parent
+from layerlab.engines.embedded.store.layers import Member
+from layerlab.engines.embedded.build.rootfs import Seen, Snapshot
+from layerlab.engines.embedded.store.view import View
 
 Owner = Callable[[str, Seen, Entry | None], tuple[int, int]]
 """Who owns a path: its name, how it looks, and what it was before, if it was there."""

@@ -18,8 +18,8 @@ from typing import BinaryIO, Final, NamedTuple
 
 import msgspec
 
-from layerlab.engines.embedded.archive import BLOCK, XATTR
-from layerlab.engines.embedded.entries import Entry, HostileLayerError, LayerIndex
+from layerlab.engines.embedded.store.archive import BLOCK, XATTR
+from layerlab.engines.embedded.store.entries import Entry, HostileLayerError, LayerIndex
 from layerlab.errors import LayerlabError
 
 WHITEOUT: Final = ".wh."

@@ -18,8 +18,8 @@ from pathlib import Path
 from typing import Final
 
 from layerlab.engines import process
-from layerlab.engines.embedded import mounts
-from layerlab.engines.embedded.job import Job, Runner
+from layerlab.engines.embedded.runners import mounts
+from layerlab.engines.embedded.runners.job import Job, Runner
 from layerlab.errors import LayerlabError
 
 _PATH: Final = "/usr/local/bin:/usr/bin:/bin"

@@ -20,8 +20,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from layerlab.engines.embedded import enter, mounts
-from layerlab.engines.embedded.job import Bind, Command, Job, MountPoint, Owning
+from layerlab.engines.embedded.runners import enter, mounts
+from layerlab.engines.embedded.runners.job import Bind, Command, Job, MountPoint, Owning
 from layerlab.errors import LayerlabError
 
 GRACE: Final = 0.2

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import BinaryIO, Final
 
-from layerlab.engines.embedded.entries import HostileLayerError
+from layerlab.engines.embedded.store.entries import HostileLayerError
 
 BLOCK: Final = 512
 """Bytes that everything in a tar archive is a multiple of."""

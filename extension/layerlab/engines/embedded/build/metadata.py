@@ -14,8 +14,8 @@ from layerlab.cache.program import flag, trigger
 from layerlab.cache.source import Command
 from layerlab.cache.variables import assignments
 from layerlab.cache.words import expand
-from layerlab.engines.embedded import checking
-from layerlab.engines.embedded.images import Healthcheck, Settings
+from layerlab.engines.embedded.build import checking
+from layerlab.engines.embedded.store.images import Healthcheck, Settings
 
 SHELL = ("/bin/sh", "-c")
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(ns|us|µs|ms|s|m|h)")

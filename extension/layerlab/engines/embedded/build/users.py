@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
-from layerlab.engines.embedded.job import User
+from layerlab.engines.embedded.runners.job import User
 from layerlab.errors import LayerlabError
 
 Read = Callable[[str], str | None]

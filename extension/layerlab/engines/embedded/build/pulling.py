@@ -13,10 +13,10 @@ from typing import NamedTuple, TypeVar
 import msgspec
 
 from layerlab.engines import process, references
-from layerlab.engines.embedded import images
-from layerlab.engines.embedded.crew import Crew
-from layerlab.engines.embedded.images import Image, Json
-from layerlab.engines.embedded.store import Store
+from layerlab.engines.embedded.store import images
+from layerlab.engines.embedded.build.crew import Crew
+from layerlab.engines.embedded.store.images import Image, Json
+from layerlab.engines.embedded.store.layout import Store
 from layerlab.errors import LayerlabError
 from layerlab.model.events import Progress
 from layerlab.progress.failures import find_cause

@@ -19,9 +19,9 @@ import msgspec
 
 from layerlab.cache.context import FileRecord
 from layerlab.cache.patterns import clean, has_wildcards
-from layerlab.engines.embedded.entries import Entry, join, parent
-from layerlab.engines.embedded.layers import Member, Slice
-from layerlab.engines.embedded.view import View
+from layerlab.engines.embedded.store.entries import Entry, join, parent
+from layerlab.engines.embedded.store.layers import Member, Slice
+from layerlab.engines.embedded.store.view import View
 from layerlab.errors import LayerlabError
 
 FOLDER = 0o755

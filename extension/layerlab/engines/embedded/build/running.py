@@ -14,14 +14,15 @@ from tempfile import TemporaryDirectory
 
 from layerlab.engines import process
 from layerlab.engines.base import Clock
-from layerlab.engines.embedded import difference, mounts, ownership
-from layerlab.engines.embedded.crew import Crew
-from layerlab.engines.embedded.entries import Entry
-from layerlab.engines.embedded.job import Bind, Command, Job, Runner, User
-from layerlab.engines.embedded.rootfs import RootFilesystem, Seen, State
-from layerlab.engines.embedded.runners import GRACE, PRoot, is_crash
-from layerlab.engines.embedded.store import Store
-from layerlab.engines.embedded.tools import Toolbox, emulator, kernel_emulates
+from layerlab.engines.embedded.build import difference
+from layerlab.engines.embedded.runners import mounts, ownership
+from layerlab.engines.embedded.build.crew import Crew
+from layerlab.engines.embedded.store.entries import Entry
+from layerlab.engines.embedded.runners.job import Bind, Command, Job, Runner, User
+from layerlab.engines.embedded.build.rootfs import RootFilesystem, Seen, State
+from layerlab.engines.embedded.runners.ladder import GRACE, PRoot, is_crash
+from layerlab.engines.embedded.store.layout import Store
+from layerlab.engines.embedded.runners.tools import Toolbox, emulator, kernel_emulates
 from layerlab.errors import LayerlabError
 from layerlab.model.events import Log
 from layerlab.progress.output import Output

@@ -15,7 +15,7 @@ import stat
 from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePosixPath
 
-from layerlab.engines.embedded.job import Bind, MountPoint
+from layerlab.engines.embedded.runners.job import Bind, MountPoint
 from layerlab.errors import LayerlabError
 
 _MAX_LINKS = 40

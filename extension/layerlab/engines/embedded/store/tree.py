@@ -16,7 +16,7 @@ from collections.abc import Mapping
 
 import msgspec
 
-from layerlab.engines.embedded.entries import Entry, HostileLayerError, join, parent
+from layerlab.engines.embedded.store.entries import Entry, HostileLayerError, join, parent
 
 MAX_LINKS = 40
 """Symbolic links that Linux follows in one path (`MAXSYMLINKS`)."""

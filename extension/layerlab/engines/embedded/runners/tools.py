@@ -12,9 +12,9 @@ from typing import Final
 import msgspec
 
 from layerlab.engines import emulation
-from layerlab.engines.embedded import gate
-from layerlab.engines.embedded.job import Runner
-from layerlab.engines.embedded.runners import Bubblewrap, Faked, PRoot
+from layerlab.engines.embedded.runners import gate
+from layerlab.engines.embedded.runners.job import Runner
+from layerlab.engines.embedded.runners.ladder import Bubblewrap, Faked, PRoot
 from layerlab.errors import EngineUnavailableError
 
 _QEMU: Final = {

@@ -19,17 +19,18 @@ from layerlab.cache.variables import PROXIES
 from layerlab.cache.walk import StageState
 from layerlab.cache.words import expand
 from layerlab.engines.base import Clock
-from layerlab.engines.embedded import adding, images, metadata, users
-from layerlab.engines.embedded.adding import Answer
-from layerlab.engines.embedded.copying import Copying, Source, groups
-from layerlab.engines.embedded.images import History, Settings
-from layerlab.engines.embedded.job import Bind
-from layerlab.engines.embedded.layers import Slice
-from layerlab.engines.embedded.mounting import SHOWN, Mounting
-from layerlab.engines.embedded.running import Asked, Running, failed
-from layerlab.engines.embedded.selection import select
-from layerlab.engines.embedded.store import Store
-from layerlab.engines.embedded.view import View
+from layerlab.engines.embedded.build import adding, metadata, users
+from layerlab.engines.embedded.store import images
+from layerlab.engines.embedded.build.adding import Answer
+from layerlab.engines.embedded.build.copying import Copying, Source, groups
+from layerlab.engines.embedded.store.images import History, Settings
+from layerlab.engines.embedded.runners.job import Bind
+from layerlab.engines.embedded.store.layers import Slice
+from layerlab.engines.embedded.build.mounting import SHOWN, Mounting
+from layerlab.engines.embedded.build.running import Asked, Running, failed
+from layerlab.engines.embedded.store.selection import select
+from layerlab.engines.embedded.store.layout import Store
+from layerlab.engines.embedded.store.view import View
 from layerlab.errors import LayerlabError
 from layerlab.model.events import Log
 from layerlab.progress.output import Output

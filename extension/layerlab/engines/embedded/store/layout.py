@@ -23,12 +23,12 @@ from typing import Final, NamedTuple
 
 import msgspec
 
-from layerlab.engines.embedded import disk, foreign, layers
-from layerlab.engines.embedded.entries import LayerIndex
-from layerlab.engines.embedded.images import INDEX, MANIFEST, Json
-from layerlab.engines.embedded.layers import NO_MORE, Limits, Member
-from layerlab.engines.embedded.pruning import prune, removed
-from layerlab.engines.embedded.view import View
+from layerlab.engines.embedded.store import disk, foreign, layers
+from layerlab.engines.embedded.store.entries import LayerIndex
+from layerlab.engines.embedded.store.images import INDEX, MANIFEST, Json
+from layerlab.engines.embedded.store.layers import NO_MORE, Limits, Member
+from layerlab.engines.embedded.store.pruning import prune, removed
+from layerlab.engines.embedded.store.view import View
 from layerlab.errors import LayerlabError
 
 NAME: Final = "org.opencontainers.image.ref.name"

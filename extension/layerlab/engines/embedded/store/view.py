@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from layerlab.engines.embedded.entries import LayerIndex, join
-from layerlab.engines.embedded.tree import Placed, Tree, follow
+from layerlab.engines.embedded.store.entries import LayerIndex, join
+from layerlab.engines.embedded.store.tree import Placed, Tree, follow
 
 __all__ = ["Placed", "View", "changes"]
 

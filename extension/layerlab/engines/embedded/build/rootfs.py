@@ -22,9 +22,9 @@ from typing import NamedTuple
 
 import msgspec
 
-from layerlab.engines.embedded import disk
-from layerlab.engines.embedded.store import Store
-from layerlab.engines.embedded.view import Placed, View, changes
+from layerlab.engines.embedded.store import disk
+from layerlab.engines.embedded.store.layout import Store
+from layerlab.engines.embedded.store.view import Placed, View, changes
 from layerlab.errors import LayerlabError
 
 _BLOCK = 1 << 20

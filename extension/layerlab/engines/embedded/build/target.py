@@ -26,14 +26,14 @@ from layerlab.cache.source import Command
 from layerlab.cache.variables import LatestWins
 from layerlab.cache.walk import StageState, Walk
 from layerlab.cache.words import expand
-from layerlab.engines.embedded import metadata
-from layerlab.engines.embedded.crew import Crew, StoppedError
-from layerlab.engines.embedded.images import Image, RootFs, Settings
-from layerlab.engines.embedded.pulling import Library
-from layerlab.engines.embedded.selection import select
-from layerlab.engines.embedded.store import StepResult, Store
-from layerlab.engines.embedded.view import View
-from layerlab.engines.embedded.working import Place, Working
+from layerlab.engines.embedded.build import metadata
+from layerlab.engines.embedded.build.crew import Crew, StoppedError
+from layerlab.engines.embedded.store.images import Image, RootFs, Settings
+from layerlab.engines.embedded.build.pulling import Library
+from layerlab.engines.embedded.store.selection import select
+from layerlab.engines.embedded.store.layout import StepResult, Store
+from layerlab.engines.embedded.store.view import View
+from layerlab.engines.embedded.build.working import Place, Working
 from layerlab.errors import LayerlabError
 from layerlab.model.events import Event, StepUpdate
 from layerlab.model.plan import Stage as PlannedStage
