@@ -289,6 +289,8 @@ class _failing:  # noqa: N801 - reads as the statement that it is
     def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
         if isinstance(error, LayerlabError):
             raise StepError(self._step, error) from error
+        if isinstance(error, PermissionError):
+            raise StepError(self._step, _forbidden(error)) from error
 
 
 def _with(image: Image, settings: Settings) -> Image:
@@ -300,6 +302,14 @@ def _scratch(platform: str) -> Image:
     system, architecture, variant = (*platform.split("/"), "")[:3]
     settings = Settings(env=(f"PATH={PATH}",), working_dir="/")
     return Image(architecture, system, RootFs(), variant, config=settings)
+
+
+def _forbidden(error: PermissionError) -> LayerlabError:
+    return LayerlabError(
+        f"{error.filename} may not be read by the one who builds: {error.strerror}.",
+        code="permission-denied",
+        hint="Look at its owner and mode with ls -l, or leave it out in .dockerignore.",
+    )
 
 
 def _missing(source: str) -> LayerlabError:
