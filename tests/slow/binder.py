@@ -87,9 +87,11 @@ def build(folder: Path) -> None:
 
 def sizes() -> None:
     """Of the image, and of what is in it."""
-    say("sizes in MB: all, Python and Jupyter, base images, PRoot")
-    home = Path("/home/jovyan/.cache/layerlab")
-    look = ("-xsm", "/", "/srv", home / "embedded", own_proot(home).parent)
+    say("sizes in MB: Python and Jupyter, base images, PRoot, QEMU, all else, and together")
+    home = Path("/home/jovyan")
+    cache = home / ".cache/layerlab"
+    parts = ("/srv", cache / "embedded", own_proot(cache).parent, home / ".local", "/")
+    look = ("--total", "-xsm", *parts)
     docker("run", "--rm", "--user", "0", "--entrypoint", "du", IMAGE, *look)
 
 

@@ -33,6 +33,13 @@ RUN python3 -m venv ${NB_PYTHON_PREFIX} && \\
     ${NB_PYTHON_PREFIX}/bin/pip install --quiet --no-cache-dir jupyterlab notebook && \\
     chown -R ${NB_USER}:${NB_USER} ${CONDA_DIR}
 """
+# A login shell starts everything, and Debian's forgets PATH; repo2docker activates conda there.
+_START = "# Add start script\n"
+_ACTIVATED = """\
+USER root
+RUN echo 'PATH=${NB_PYTHON_PREFIX}/bin:$PATH' >/etc/profile.d/activate.sh
+USER ${NB_USER}
+"""
 
 
 def install(folder: Path) -> Path:
@@ -66,10 +73,11 @@ def adapted(text: str, build: Mapping[str, str]) -> str:
         if not found:
             raise ValueError(f"repo2docker's Dockerfile has nothing like {pattern.pattern}")
     post, words = "RUN ./binder/postBuild\n", " ".join(f"{k}={v}" for k, v in build.items())
-    if post not in text:
-        raise ValueError("repo2docker does not run binder/postBuild")
+    if post not in text or _START not in text:
+        raise ValueError("repo2docker does not run binder/postBuild, or binder/start")
     secret = "--mount=type=secret,id=registries,target=/run/registries.conf,mode=0444"
-    return text.replace(post, f"RUN {secret} {words} ./binder/postBuild\n")
+    text = text.replace(post, f"RUN {secret} {words} ./binder/postBuild\n")
+    return text.replace(_START, _ACTIVATED + _START)
 
 
 def context(folder: Path, program: Path, text: str) -> None:

@@ -20,6 +20,7 @@ RUN mkdir -p ${NPM_DIR}
 COPY --chown=1000:1000 src/ ${REPO_DIR}/
 RUN chmod +x binder/postBuild
 RUN ./binder/postBuild
+# Add start script
 ENTRYPOINT ["/usr/local/bin/repo2docker-entrypoint"]
 """
 
@@ -35,7 +36,10 @@ def test_all_other_steps_stay_word_for_word() -> None:
     assert "python3 -m venv ${NB_PYTHON_PREFIX}" in made
 
 
-@pytest.mark.parametrize("step", ["FROM ", "build_script_files", "bash -c", "RUN ./binder"])
+STEPS = ("FROM ", "build_script_files", "bash -c", "RUN ./binder", "# Add")
+
+
+@pytest.mark.parametrize("step", STEPS)
 def test_a_step_that_is_not_found_is_told(step: str) -> None:
     text = "".join(line for line in TEXT.splitlines(keepends=True) if step not in line)
     with pytest.raises(ValueError, match="repo2docker"):
