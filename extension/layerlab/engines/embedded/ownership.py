@@ -6,6 +6,7 @@ Then all files are ours on the disk. fakeroot notes what a command wanted, by de
 from __future__ import annotations
 
 import re
+import struct
 from pathlib import Path
 from typing import NamedTuple
 
@@ -22,6 +23,8 @@ _GIVES_AWAY = re.compile(
     r"|\b(tar|rsync|cp)\b[^;&|\n]*\s(--same-owner|--numeric-owner|--owner|--group|--archive|"
     r"-\w*[ap])"
 )
+_ELF64 = 2
+_PT_INTERP = 3
 _LINE = re.compile(r"(\w+)=([0-9a-f]+)")
 
 
@@ -42,11 +45,35 @@ def gives_away(text: str) -> bool:
     return _GIVES_AWAY.search(text) is not None
 
 
+def is_dynamic(program: Path) -> bool:
+    """Whether a program asks for a loader (`PT_INTERP` in its program header, elf(5)).
+
+    fakeroot can change only what such a program does: a static one, as the shell of many busybox
+    images, would be told that it may not give files away.
+    """
+    try:
+        with program.open("rb") as file:
+            head = file.read(64)
+            if head[:4] != b"\x7fELF":
+                return False
+            order, wide = ("<" if head[5] == 1 else ">"), head[4] == _ELF64
+            start = struct.unpack_from(f"{order}{'Q' if wide else 'I'}", head, 32 if wide else 28)[
+                0
+            ]
+            size, count = struct.unpack_from(f"{order}HH", head, 54 if wide else 42)
+            file.seek(start)
+            table = file.read(size * count)
+            kinds = {struct.unpack_from(f"{order}I", table, at * size)[0] for at in range(count)}
+    except (OSError, struct.error, IndexError):
+        return False
+    return _PT_INTERP in kinds
+
+
 def saved_owners(path: Path) -> dict[tuple[int, int], Owner]:
     """What `fakeroot -s` has saved: owners by device and inode (`st_dev`, `st_ino`).
 
-    A line of it is `dev=802,ino=1a,mode=100644,uid=33,gid=44,nlink=1,rdev=0`: device and inode
-    are hexadecimal, the mode octal, the rest decimal (fakeroot, `faked.c`, `save_database`).
+    A line of it is `dev=fe00,ino=26,mode=100644,uid=33,gid=44,nlink=1,rdev=0`: the device is
+    hexadecimal, the mode octal, the rest decimal (fakeroot, `faked.c`, `save_database`).
 
     Raises:
         OSError: the file cannot be read.
@@ -56,7 +83,7 @@ def saved_owners(path: Path) -> dict[tuple[int, int], Owner]:
     for line in path.read_text(encoding="ascii").splitlines():
         fields = dict(_LINE.findall(line))
         try:
-            key = int(fields["dev"], 16), int(fields["ino"], 16)
+            key = int(fields["dev"], 16), int(fields["ino"])
             owner = Owner(int(fields["uid"]), int(fields["gid"]), int(fields["mode"], 8))
         except KeyError as missing:
             raise ValueError(f"{path.name} has a line without {missing}: {line}") from None
