@@ -1,12 +1,13 @@
 """Which RUN needs owners kept, and what fakeroot saves of them."""
 
+import struct
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from layerlab.engines.embedded.runners.ownership import Owner, gives_away, saved_owners
+from layerlab.engines.embedded.runners.ownership import Owner, gives_away, is_dynamic, saved_owners
 
 
 @pytest.mark.parametrize(
@@ -45,6 +46,34 @@ def test_gives_away(text: str) -> None:
 )
 def test_keeps(text: str) -> None:
     assert not gives_away(text)
+
+
+def elf(wide: bool, order: str, kinds: list[int]) -> bytes:
+    """The beginning of a program, with program headers of these kinds (elf(5))."""
+    word, size = ("Q", 56) if wide else ("I", 32)
+    head = bytearray(64)
+    head[:6] = b"\x7fELF" + bytes([2 if wide else 1, 1 if order == "<" else 2])
+    struct.pack_into(f"{order}{word}", head, 32 if wide else 28, 64)
+    struct.pack_into(f"{order}HH", head, 54 if wide else 42, size, len(kinds))
+    table = b"".join(struct.pack(f"{order}I", kind).ljust(size, b"\0") for kind in kinds)
+    return bytes(head) + table
+
+
+@pytest.mark.parametrize("wide", [True, False])
+@pytest.mark.parametrize("order", ["<", ">"])
+def test_dynamic_programs_name_a_loader(tmp_path: Path, order: str, wide: bool) -> None:
+    program = tmp_path / "sh"
+    program.write_bytes(elf(wide, order, [6, 3, 1]))
+    assert is_dynamic(program)
+    program.write_bytes(elf(wide, order, [6, 1, 1]))
+    assert not is_dynamic(program)
+
+
+@pytest.mark.parametrize("data", [b"", b"#!/bin/sh\n", b"\x7fELF", elf(True, "<", [3])[:66]])
+def test_what_is_no_program_is_not_dynamic(tmp_path: Path, data: bytes) -> None:
+    (tmp_path / "sh").write_bytes(data)
+    assert not is_dynamic(tmp_path / "sh")
+    assert not is_dynamic(tmp_path / "missing")
 
 
 numbers = st.integers(0, 2**32 - 1)

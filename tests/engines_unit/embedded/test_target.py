@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from layerlab.engines.embedded.target import StepError, _failing
+from layerlab.engines.embedded.build.target import StepError, _failing
 from layerlab.errors import LayerlabError
 
 

@@ -127,7 +127,13 @@ class Running:
         binds: Sequence[Bind],
         emulating: Path | None,
     ) -> Job:
-        saving = not self.root and runner.keeps_owners and ownership.gives_away(asked.text)
+        saving = (
+            not self.root
+            and runner.keeps_owners
+            and ownership.gives_away(asked.text)
+            # What comes after the shell is as it is: static in small images, dynamic in others.
+            and ownership.is_dynamic(root / mounts.resolve(root, "/bin/sh"))
+        )
         return Job(
             root=root,
             argv=asked.argv,

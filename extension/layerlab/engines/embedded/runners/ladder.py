@@ -15,6 +15,7 @@ a learner starts.
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -104,8 +105,12 @@ class Bubblewrap:
 
     def _as_root(self, job: Job) -> Iterator[str]:
         yield from _capabilities()
-        # The root stays a folder: only `enter` can become any user that the image knows.
-        yield from ("--dev-bind", "/", "/")
+        # The root stays a folder: only `enter` can become any user that the image knows. Of this
+        # machine only what `enter` needs is there: bubblewrap fails when anything that is mounted
+        # below goes while it looks, as containers of other engines do.
+        for path in _entering():
+            yield from ("--ro-bind", path, path)
+        yield from ("--bind", str(job.root), str(job.root))
         yield from _mounted(job, str(job.root))
         yield from ("--", str(self.python), "-I", "-S", enter.__file__)
         uid, gid, groups = job.user
@@ -209,6 +214,14 @@ class PRoot:
         bound = {bind.guest for bind in job.binds}
         own = (Bind(folder, str(folder)) for folder in folders if str(folder) not in bound)
         return (*own, *job.binds)
+
+
+def _entering() -> Iterator[str]:
+    """What Python needs of this machine to run `enter`."""
+    system = [path for path in ("/usr", "/lib", "/lib64", "/bin") if os.path.isdir(path)]  # noqa: PTH112 - text
+    yield from dict.fromkeys(
+        (*system, sys.base_prefix, sys.prefix, str(Path(enter.__file__).parent))
+    )
 
 
 def _processor() -> str:

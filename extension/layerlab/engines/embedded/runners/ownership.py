@@ -6,6 +6,7 @@ Then all files are ours on the disk. fakeroot notes what a command wanted, by de
 from __future__ import annotations
 
 import re
+import struct
 from pathlib import Path
 from typing import NamedTuple
 
@@ -22,6 +23,8 @@ _GIVES_AWAY = re.compile(
     r"|\b(tar|rsync|cp)\b[^;&|\n]*\s(--same-owner|--numeric-owner|--owner|--group|--archive|"
     r"-\w*[ap])"
 )
+_ELF64 = 2
+_PT_INTERP = 3
 _LINE = re.compile(r"(\w+)=([0-9a-f]+)")
 
 
@@ -40,6 +43,30 @@ def gives_away(text: str) -> bool:
         text: the instruction, or its arguments joined by spaces.
     """
     return _GIVES_AWAY.search(text) is not None
+
+
+def is_dynamic(program: Path) -> bool:
+    """Whether a program asks for a loader (`PT_INTERP` in its program header, elf(5)).
+
+    fakeroot can change only what such a program does: a static one, as the shell of many busybox
+    images, would be told that it may not give files away.
+    """
+    try:
+        with program.open("rb") as file:
+            head = file.read(64)
+            if head[:4] != b"\x7fELF":
+                return False
+            order, wide = ("<" if head[5] == 1 else ">"), head[4] == _ELF64
+            start = struct.unpack_from(f"{order}{'Q' if wide else 'I'}", head, 32 if wide else 28)[
+                0
+            ]
+            size, count = struct.unpack_from(f"{order}HH", head, 54 if wide else 42)
+            file.seek(start)
+            table = file.read(size * count)
+            kinds = {struct.unpack_from(f"{order}I", table, at * size)[0] for at in range(count)}
+    except (OSError, struct.error, IndexError):
+        return False
+    return _PT_INTERP in kinds
 
 
 def saved_owners(path: Path) -> dict[tuple[int, int], Owner]:
