@@ -38,8 +38,11 @@ SUITES: dict[str, tuple[str, ...]] = {
     "bench": ("tests.bench",),
     "context": ("tests.bench.context",),
     "interrupts": ("tests.slow.interrupts",),
+    "kills": ("tests.slow.kills",),
 }
 """The slow suites: a module and its arguments, to which the engine is added."""
+EMBEDDED_ONLY = frozenset({"kills"})
+"""Those that are about the engine that has no daemon."""
 BINDER = "binder"
 """One more suite: the course in a container as Binder gives one, which takes Docker alone."""
 GENERATIONS = "generations"
@@ -105,6 +108,8 @@ def _slow(parts: Parts, suite: str | None, engine: str | None) -> None:
     if suites or binder:
         with _engines(parts) as environ:
             for name, one in product(suites, [engine] if engine else layout.ENGINES):
+                if name in EMBEDDED_ONLY and one != "embedded":
+                    continue
                 argv = (sys.executable, "-m", *SUITES[name], "--engine", one)
                 parts.run(f"{name} on {one}", argv, environ)
             if binder:

@@ -12,7 +12,7 @@ from layerlab import cli, launch
 from layerlab.bases import proot
 from layerlab.engines import detect, emulation
 from layerlab.engines.base import Engine
-from layerlab.engines.embedded import gate
+from layerlab.engines.embedded.runners import gate
 from layerlab.errors import CommandFailedError
 
 COURSE = Path(__file__).parents[1] / "course"

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from layerlab.bases import proot, tools
 from layerlab.bases.tools import Say
-from layerlab.engines.embedded.tools import Toolbox, find, own_proot
+from layerlab.engines.embedded.runners.tools import Toolbox, find, own_proot
 from layerlab.errors import LayerlabError
 
 

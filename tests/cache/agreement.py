@@ -150,15 +150,14 @@ class Laboratory:
         self.tally.builds += 1
         # What was cached when a build failed is told by each engine in its own way.
         built = build.outcome == "built"
-        self.fates.append({step.id: step.actual for step in told if built})
+        self.fates.append({step.id: _fate(step) for step in told if built})
         if not built:
             message = build.failure.message if build.failure else ""
             self.tally.failures[message[:200]] += 1
         wrong = False
         for step in told:
             if step.actual in ("hit", "rebuild"):
-                shared = step.agrees and step.fate != step.actual
-                self.tally.steps[step.fate, step.fate if shared else step.actual] += 1
+                self.tally.steps[step.fate, _fate(step) or ""] += 1
                 wrong |= step.agrees is False
         if not wrong:
             return []
@@ -167,6 +166,16 @@ class Laboratory:
             f"{step.instruction}  [{step.cause.kind if step.cause else ''}]"
             for step in told
         ]
+
+
+def _fate(step: Explanation) -> str | None:
+    """What became of a step; None where that is not told.
+
+    What two stages share is done once, and told of both, or of one, as it comes.
+    """
+    if step.actual not in ("hit", "rebuild"):
+        return None
+    return step.fate if step.agrees and step.fate != step.actual else step.actual
 
 
 def own_store(root: Path) -> Path:

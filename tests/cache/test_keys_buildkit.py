@@ -166,6 +166,25 @@ def test_a_changed_copy_from_is_rebuilt_for_sure() -> None:
     assert fates(project.predict()) == "hrrhhrr"
 
 
+@pytest.mark.parametrize("origin", ["a", "0"])
+def test_a_copy_from_the_state_that_it_stands_on_is_another_operation(origin: str) -> None:
+    """Found by building the same with docker and with the embedded engine."""
+    same = f"FROM busybox AS a\nRUN x\nFROM busybox\nRUN x\nCOPY --from={origin} /x /y\n"
+    project = built(same, {})
+    project.dockerfile = same.replace("RUN x\n", "RUN x\nRUN more\n", 1)
+    predicted = project.predict()
+    assert fates(predicted) == "hhrhhr"
+    assert predicted[-1].cause is not None
+    assert predicted[-1].cause.kind == "instruction"
+
+
+def test_a_copy_from_the_image_that_it_stands_on_is_another_operation() -> None:
+    image = "FROM busybox\nCOPY --from=busybox /x /y\n"
+    project = built(image, {})
+    project.dockerfile = image.replace("FROM busybox", "FROM busybox\nRUN x")
+    assert fates(project.predict()) == "hrr"
+
+
 def test_from_a_rebuilt_stage_is_rebuilt() -> None:
     project = built(STAGES.replace("FROM busybox AS b", "FROM a AS b"), {"x": "1"})
     project.context.files["x"] = "2"

@@ -8,6 +8,8 @@ import shlex
 import subprocess
 import time
 
+from layerlab import install
+from layerlab.engines.embedded.engine import home
 from tests.engines import configuration, foreign, gotools, packages
 from tests.engines.daemons import (
     DAEMONS,
@@ -54,6 +56,7 @@ def up() -> None:
     os.environ.update(environment())
     for daemon in DAEMONS:
         daemon.start()
+    install.embedded(say, home(os.environ))
     status()
     say(f"up in {time.monotonic() - begun:.1f} s")
 

@@ -17,8 +17,53 @@ from layerlab.progress.failures import MAX_TEXT, find_cause
 from tests.golden.recording import recordings
 
 RUN = 'process "/bin/sh -c make" did not complete successfully: exit code: {}'
+BUILDKITS = "/var/lib/docker/buildkit/cachemounts/buildkit1511435611"
 QUOTED = [
     # code, the engine's message, the failed step's output, a word of the hint
+    (
+        "no-such-user",
+        (
+            'process "/bin/sh -c true" did not complete successfully: unable to find user app: no '
+            "matching entries in passwd file"
+        ),
+        "",
+        "has no app",
+    ),
+    (
+        "no-such-group",
+        (
+            'process "/bin/sh -c true" did not complete successfully: unable to find group app: no '
+            "matching entries in group file"
+        ),
+        "",
+        "has no app",
+    ),
+    ("no-folder", f"cannot copy to non-directory: {BUILDKITS}/file", "", "folder is wanted"),
+    ("no-folder", f"mkdir {BUILDKITS}/file: not a directory", "", "folder is wanted"),
+    ("no-folder", f"lstat {BUILDKITS}/file/below: not a directory", "", "folder is wanted"),
+    (
+        "folder-in-the-way",
+        f"cannot replace to directory {BUILDKITS}/x/leaf with file",
+        "",
+        "another place",
+    ),
+    ("missing-secret", "secret token: not found", "", "id=token"),
+    ("mount-refused", 'unsupported mount type "volume"', "", "tmpfs"),
+    ("mount-refused", 'invalid mount target "/"', "", "below /"),
+    ("dockerfile-syntax", "source can't be a URL for COPY", "", "reference"),
+    ("add-failed", "failed to load cache key: invalid response status 404", "", "browser"),
+    (
+        "add-failed",
+        (
+            'failed to load cache key: Get "http://127.0.0.1:9/x": dial tcp 127.0.0.1:9: connect: '
+            "connection refused"
+        ),
+        "",
+        "browser",
+    ),
+    ("bad-port", "Invalid containerPort: 70000", "", "EXPOSE"),
+    ("bad-signal", "invalid signal: NOPE", "", "SIGTERM"),
+    ("unknown-target", "invalid stage index 3", "", "number 0"),
     (
         "layer-lost",
         (

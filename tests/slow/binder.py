@@ -24,7 +24,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from layerlab.bases import settings
-from layerlab.engines.embedded.tools import own_proot
+from layerlab.engines.embedded.runners.tools import own_proot
 from tests.slow import repo2docker
 
 IMAGE = "layerlab-binder"

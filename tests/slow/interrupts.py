@@ -29,6 +29,16 @@ COPY file .
 RUN sleep 0.5; echo {mark}; sleep 0.5
 RUN sleep 613 & sleep 613; echo {mark}
 """
+GUESTS = """\
+FROM docker.io/library/busybox:1.37.0-glibc
+COPY file .
+RUN sleep 0.3; echo {mark}
+RUN trap '' TERM INT; setsid sh -c 'trap "" TERM; while :; do sleep 613; done' {mark} & \
+    (while :; do sh -c 'sleep 613' {mark} & sleep 0.05; done) & \
+    while :; do sleep 0.1; done; echo {mark}
+"""
+"""Of the embedded engine, which keeps no guest in by a daemon: they ignore what is polite, leave
+their session, and multiply."""
 LONGEST = 2.5
 """Seconds after which the interrupt comes at the latest; the last step is reached before."""
 SETTLING = 5.0
@@ -51,7 +61,8 @@ def main() -> int:
         folder = Path(name) / "context"
         folder.mkdir()
         (folder / "file").write_text("file", encoding="utf-8")
-        (folder / "Dockerfile").write_text(DOCKERFILE.format(mark=folder), encoding="utf-8")
+        text = GUESTS if options.engine == "embedded" else DOCKERFILE
+        (folder / "Dockerfile").write_text(text.format(mark=folder), encoding="utf-8")
         containers, files = len(engine.containers()), _temporary()
         with kernel(options.engine, folder, view="text") as cells:
             for _ in range(options.times):
@@ -64,7 +75,7 @@ def main() -> int:
                 left["cells that were not interrupted"] += (
                     messages[-1]["content"]["status"] != "error"
                 )
-                left["processes"] += not _gone(lambda: bool(_processes(str(folder))))
+                left["processes"] += not _gone(lambda: bool(processes(str(folder))))
                 left["containers"] += not _gone(lambda: len(engine.containers()) > containers)
                 alive = cells.run("1 + 1")[1][-1]["content"]["status"] == "ok"
                 left["dead kernels"] += not alive
@@ -86,7 +97,7 @@ def _gone(there: Callable[[], bool]) -> bool:
     return True
 
 
-def _processes(mark: str) -> list[bytes]:
+def processes(mark: str) -> list[bytes]:
     """The command lines that name the build's folder, but for the kernel's own."""
     found = []
     for path in Path("/proc").glob("[0-9]*/cmdline"):

@@ -9,7 +9,7 @@ from layerlab.cache.ignore import Dialect
 from layerlab.cache.key import Base, Key, Options, Selection
 from layerlab.cache.keys_buildah import buildah_keys
 from layerlab.cache.keys_buildkit import buildkit_keys
-from layerlab.cache.program import flag, mounts, program
+from layerlab.cache.program import origins, program
 from layerlab.cache.variables import global_args, platform_args
 from layerlab.cache.words import expand
 from layerlab.model.plan import Plan
@@ -60,5 +60,6 @@ def _names(plan: Plan, options: Options, target: str) -> Iterator[str]:
                 if name != SCRATCH and whole.base(name, stage.index) is None:
                     yield name
                 continue
-            origins = [flag(line.command, "from"), *(m.origin for m in mounts(line.command, {}))]
-            yield from (o for o in origins if o and whole.find(o, stage.index) is None)
+            yield from (
+                name for name in origins(line.command) if whole.find(name, stage.index) is None
+            )

@@ -174,13 +174,17 @@ def _content(
         inputs.add("instruction", "source", posixpath.basename(_absolute(source)))
     origin = read.flag(command, "from")
     if origin:
+        # An operation has each of its inputs once: where the step copies from what it stands on,
+        # one only, and then it is another operation (`addInput` in `client/llb/fileop.go`).
+        if walk.stands_on(state, origin):
+            inputs.add("instruction", "inputs", "1")
         walk.take_from(inputs, state, origin, [_absolute(source) for source in sources])
     elif sources:
         # One digest for each source, sorted by path (`NewContentHashFunc`).
         for source in sorted(sources, key=_absolute):
             walk.take_files(inputs, [source], exclude)
     for document in command.documents:
-        text = document.content
+        text = document.text
         if document.expands:
             text = expand(text, scope, quotes=False)
         inputs.add("instruction", f"<<{document.name}", text)

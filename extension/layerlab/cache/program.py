@@ -133,6 +133,12 @@ def destination(path: str, cwd: str) -> str:
     return f"{cleaned}/" if path in ("", ".") or path.endswith("/") else cleaned
 
 
+def origins(command: Command) -> tuple[str, ...]:
+    """The stages and images whose files an instruction reads, as `--from` names them."""
+    names = [flag(command, "from"), *(mount.origin for mount in mounts(command, {}))]
+    return tuple(name for name in names if name)
+
+
 def is_remote(source: str) -> bool:
     """Whether an ADD fetches this from elsewhere: a URL or a Git repository."""
     lower = source.lower()

@@ -22,11 +22,21 @@ INSTRUCTIONS = (
 
 @dataclass(frozen=True)
 class Document:
-    """The body of one heredoc; `expands` unless its word was quoted."""
+    """The body of one heredoc; `expands` unless its word was quoted.
+
+    Attributes:
+        chomps: after `<<-`, where tabs at the beginning of lines are no part of it.
+    """
 
     name: str
     content: str
     expands: bool
+    chomps: bool = False
+
+    @property
+    def text(self) -> str:
+        """What it means (`ChompHeredocContent` in BuildKit's parser)."""
+        return re.sub(r"(?m)^\t+", "", self.content) if self.chomps else self.content
 
 
 @dataclass(frozen=True)
@@ -107,8 +117,7 @@ class Source:
                 value=node.value,
                 json=node.json,
                 documents=tuple(
-                    Document(doc.name, doc.content, _expands(doc.name, node.original or ""))
-                    for doc in node.heredocs
+                    _document(doc.name, doc.content, node.original or "") for doc in node.heredocs
                 ),
             )
             for node in parsed
@@ -160,10 +169,12 @@ class Source:
             )
 
 
-def _expands(name: str, original: str) -> bool:
-    """Whether a heredoc's word stands bare: `<<EOF`, not `<<"EOF"` (`parser.ParseHeredoc`)."""
+def _document(name: str, content: str, original: str) -> Document:
+    """A heredoc: its word stands bare or quoted, after `<<` or `<<-` (`parser.ParseHeredoc`)."""
     first = original.partition("\n")[0]
-    return re.search(rf"<<-?{re.escape(name)}(?!\S)", first) is not None
+    expands = re.search(rf"<<-?{re.escape(name)}(?!\S)", first) is not None
+    chomps = re.search(rf"<<-[\"']?{re.escape(name)}[\"']?(?!\S)", first) is not None
+    return Document(name, content, expands, chomps)
 
 
 _PARSER_HINTS = {

@@ -194,6 +194,16 @@ class Walk:
         elif other.last:
             inputs.reads.append(other.last)
 
+    def stands_on(self, state: StageState, name: str) -> bool:
+        """Whether what `--from=NAME` means is the very state that the stage is in."""
+        found = self.program.find(name, state.stage.index)
+        last = state.last
+        if found is None:
+            on_image = last is not None and last.step.kind == "from" and not last.triggered
+            return on_image and state.image == name
+        other = self.done[found.index].last
+        return other is not None and last is not None and other.key == last.key
+
     def take_answer(self, inputs: Inputs, url: str, *, checked: bool) -> None:
         """What a URL answers; `checked` where the Dockerfile says what that must be."""
         inputs.add("instruction", "address", url)

@@ -62,6 +62,16 @@ _NO_SHELL = (
 )
 
 _IN_OUTPUT = (
+    _Rule(
+        "no-such-user",
+        r"unable to find user (?P<name>\S+): no matching entries",
+        "The image's /etc/passwd has no {name}. Add one with a RUN before, or write a number.",
+    ),
+    _Rule(
+        "no-such-group",
+        r"unable to find group (?P<name>\S+): no matching entries",
+        "The image's /etc/group has no {name}. Add one with a RUN before, or write a number.",
+    ),
     _Rule("run-failed", r'exec: "/bin/\w*sh": stat /bin/\w*sh: no such file', _NO_SHELL),
     _Rule("exec-format", r"(?i)exec format error", _NO_EMULATION),
     _Rule("disk-full", r"(?i)no space left on device|disk quota exceeded", _DISK_FULL),
@@ -203,7 +213,7 @@ _RULES = (
         r"(?i)dockerfile parse error|file with no instructions|no build stage in current context"
         r"|file .*cannot be empty|no contents in|unterminated heredoc|syntax error"
         r"|requires (?:at least|exactly|either) \w+|must have two arguments"
-        r"|parsing main Dockerfile",
+        r"|parsing main Dockerfile|source can't be a URL",
         "The Dockerfile cannot be understood at this line. Compare it with the reference: "
         "https://docs.docker.com/reference/dockerfile/",
     ),
@@ -214,6 +224,43 @@ _RULES = (
         r"|does not provide the specified platform",
         "The base image does not exist for this platform. Its page in the registry lists those "
         "that there are.",
+    ),
+    # BuildKit: `fsutil/copy`, `solver/llbsolver/file/backend.go`.
+    _Rule(
+        "no-folder",
+        r"cannot copy to non-directory|(?:mkdir|lstat) \S+: not a directory",
+        "In the image there is a file or a link where a folder is wanted. Copy to another place.",
+    ),
+    _Rule(
+        "folder-in-the-way",
+        r"cannot replace to directory \S+ with file",
+        "A file cannot take the place of a folder. Copy to another place.",
+    ),
+    _Rule(
+        "missing-secret",
+        r"secret (?P<name>\S+): not found",
+        "Add --secret id={name},src=FILE to the build command.",
+    ),
+    _Rule(
+        "mount-refused",
+        r"unsupported mount type|invalid mount target",
+        "RUN --mount has the types bind, cache, tmpfs, secret and ssh, and a target below /.",
+    ),
+    _Rule(
+        "add-failed",
+        r"failed to load cache key: (?:invalid response status|Get \")",
+        "Does the address work in a browser? Is this machine online?",
+    ),
+    _Rule(
+        "bad-port",
+        r"Invalid (?:containerPort|range format|proto)",
+        "Write EXPOSE 8080, or EXPOSE 53/udp.",
+    ),
+    _Rule("bad-signal", r"(?i)invalid signal: ", "Write STOPSIGNAL SIGTERM."),
+    _Rule(
+        "unknown-target",
+        r"invalid stage index (?P<number>\d+)",
+        "Only {number} or fewer stages stand before this one; the first is number 0.",
     ),
     _Rule(
         "registry-limit",

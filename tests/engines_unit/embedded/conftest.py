@@ -15,9 +15,9 @@ import msgspec
 import pytest
 
 from layerlab.engines import process
-from layerlab.engines.embedded import gate, mounts, tools
-from layerlab.engines.embedded.job import Command, Job, Runner
-from layerlab.engines.embedded.runners import GRACE, Bubblewrap, PRoot
+from layerlab.engines.embedded.runners import gate, mounts, tools
+from layerlab.engines.embedded.runners.job import Command, Job, Runner
+from layerlab.engines.embedded.runners.ladder import GRACE, Bubblewrap, PRoot
 from tests.conftest import REQUIRED
 
 NOBODY = 65534

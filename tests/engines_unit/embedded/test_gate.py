@@ -8,8 +8,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from layerlab.engines.embedded import gate
-from layerlab.engines.embedded.job import Command, Job, MountPoint
+from layerlab.engines.embedded.runners import gate
+from layerlab.engines.embedded.runners.job import Command, Job, MountPoint
 
 # Each is started as: sh FILE ROOT sh -c SCRIPT sh FOLDER WORD
 KEEPS_TO_ITS_ROOT = 'root=$1; folder=$6; word=$7; exec sh -c "$4" sh "$root$folder" "$word"'

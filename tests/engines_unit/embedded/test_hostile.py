@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from layerlab.engines.embedded import foreign
-from layerlab.engines.embedded.entries import HostileLayerError
-from layerlab.engines.embedded.layers import Limits
-from layerlab.engines.embedded.store import Store
+from layerlab.engines.embedded.store import foreign
+from layerlab.engines.embedded.store.entries import HostileLayerError
+from layerlab.engines.embedded.store.layers import Limits
+from layerlab.engines.embedded.store.layout import Store
 from tests.engines_unit.embedded import hostile, trees
 from tests.engines_unit.embedded.hostile import CONTAINED, END, REFUSED
 

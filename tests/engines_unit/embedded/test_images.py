@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from layerlab.engines.embedded.images import (
+from layerlab.engines.embedded.store.images import (
     Healthcheck,
     History,
     Image,

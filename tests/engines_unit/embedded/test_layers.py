@@ -15,9 +15,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from layerlab.engines import process
-from layerlab.engines.embedded import foreign
-from layerlab.engines.embedded.entries import Entry, HostileLayerError, LayerIndex
-from layerlab.engines.embedded.layers import Limits, Member, Slice, Written, unpacked, write
+from layerlab.engines.embedded.store import foreign
+from layerlab.engines.embedded.store.entries import Entry, HostileLayerError, LayerIndex
+from layerlab.engines.embedded.store.layers import Limits, Member, Slice, Written, unpacked, write
 from layerlab.errors import LayerlabError
 from tests.engines_unit.embedded.trees import file, folder, link, members
 

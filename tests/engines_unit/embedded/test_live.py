@@ -12,10 +12,10 @@ import msgspec
 import pytest
 
 from layerlab.engines import process
-from layerlab.engines.embedded import gate, mounts
-from layerlab.engines.embedded.job import Bind, User
-from layerlab.engines.embedded.ownership import saved_owners
-from layerlab.engines.embedded.runners import GRACE, Bubblewrap, PRoot
+from layerlab.engines.embedded.runners import gate, mounts
+from layerlab.engines.embedded.runners.job import Bind, User
+from layerlab.engines.embedded.runners.ladder import GRACE, Bubblewrap, PRoot
+from layerlab.engines.embedded.runners.ownership import saved_owners
 from layerlab.errors import LayerlabError
 from tests.engines_unit.embedded.conftest import NOBODY, Rig
 from tests.engines_unit.families import living, until

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from layerlab.engines.embedded.job import Bind, MountPoint
-from layerlab.engines.embedded.mounts import devices, network_files, placed, points, resolve
+from layerlab.engines.embedded.runners.job import Bind, MountPoint
+from layerlab.engines.embedded.runners.mounts import devices, network_files, placed, points, resolve
 from layerlab.errors import LayerlabError
 
 FILE = MountPoint("etc/hosts", folder=False)

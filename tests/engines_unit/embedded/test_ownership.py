@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from layerlab.engines.embedded.ownership import Owner, gives_away, saved_owners
+from layerlab.engines.embedded.runners.ownership import Owner, gives_away, saved_owners
 
 
 @pytest.mark.parametrize(

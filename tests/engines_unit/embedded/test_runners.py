@@ -8,8 +8,8 @@ import msgspec
 import pytest
 
 from layerlab.engines import process
-from layerlab.engines.embedded.job import Bind, Job, User
-from layerlab.engines.embedded.runners import Bubblewrap, Faked, PRoot, is_crash
+from layerlab.engines.embedded.runners.job import Bind, Job, User
+from layerlab.engines.embedded.runners.ladder import Bubblewrap, Faked, PRoot, is_crash
 from layerlab.errors import LayerlabError
 
 BWRAP, PROOT = Path("/opt/bwrap"), Path("/opt/proot")

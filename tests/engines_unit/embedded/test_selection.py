@@ -14,11 +14,11 @@ from layerlab.cache import context, ignore
 from layerlab.cache.context import FileRecord, MissingSourceError
 from layerlab.cache.digests import Digests
 from layerlab.cache.patterns import BadPatternError
-from layerlab.engines.embedded.entries import Entry
-from layerlab.engines.embedded.layers import Member
-from layerlab.engines.embedded.selection import select
-from layerlab.engines.embedded.store import Store
-from layerlab.engines.embedded.view import View
+from layerlab.engines.embedded.store.entries import Entry
+from layerlab.engines.embedded.store.layers import Member
+from layerlab.engines.embedded.store.layout import Store
+from layerlab.engines.embedded.store.selection import select
+from layerlab.engines.embedded.store.view import View
 from tests.engines_unit.embedded.trees import file, folder, link
 
 MEMBERS = [

@@ -15,9 +15,9 @@ from pathlib import Path
 import pytest
 
 from layerlab.engines import process
-from layerlab.engines.embedded.images import CONFIG, MANIFEST, Image, Json, RootFs, manifest
-from layerlab.engines.embedded.layers import Member
-from layerlab.engines.embedded.store import LayerRef, StepResult, Store
+from layerlab.engines.embedded.store.images import CONFIG, MANIFEST, Image, Json, RootFs, manifest
+from layerlab.engines.embedded.store.layers import Member
+from layerlab.engines.embedded.store.layout import LayerRef, StepResult, Store
 from layerlab.errors import LayerlabError
 from tests.engines_unit.embedded.trees import file, folder
 

@@ -10,9 +10,9 @@ import sys
 import time
 from pathlib import Path
 
-from layerlab.engines.embedded.entries import Entry
-from layerlab.engines.embedded.layers import Member
-from layerlab.engines.embedded.store import StepResult, Store
+from layerlab.engines.embedded.store.entries import Entry
+from layerlab.engines.embedded.store.layers import Member
+from layerlab.engines.embedded.store.layout import StepResult, Store
 
 KILLS = 12
 WRITER = """

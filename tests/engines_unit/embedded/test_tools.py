@@ -5,10 +5,10 @@ from pathlib import Path
 import pytest
 
 from layerlab.engines import emulation
-from layerlab.engines.embedded import gate, tools
-from layerlab.engines.embedded.job import Runner
-from layerlab.engines.embedded.runners import Bubblewrap, Faked, PRoot
-from layerlab.engines.embedded.tools import Refusal, Toolbox
+from layerlab.engines.embedded.runners import gate, tools
+from layerlab.engines.embedded.runners.job import Runner
+from layerlab.engines.embedded.runners.ladder import Bubblewrap, Faked, PRoot
+from layerlab.engines.embedded.runners.tools import Refusal, Toolbox
 from layerlab.errors import EngineUnavailableError
 
 SKOPEO = Path("/opt/skopeo")

@@ -16,9 +16,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from layerlab.engines.embedded import foreign
-from layerlab.engines.embedded.entries import Entry, HostileLayerError, LayerIndex, Type
-from layerlab.engines.embedded.view import View, changes
+from layerlab.engines.embedded.store import foreign
+from layerlab.engines.embedded.store.entries import Entry, HostileLayerError, LayerIndex, Type
+from layerlab.engines.embedded.store.view import View, changes
 
 EXAMPLES = settings(max_examples=80)
 PARTS = ("a", "b", "c", "a-b")

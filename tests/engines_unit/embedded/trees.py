@@ -7,8 +7,8 @@ from typing import get_args
 
 from hypothesis import strategies as st
 
-from layerlab.engines.embedded.entries import Entry, Type
-from layerlab.engines.embedded.layers import Member
+from layerlab.engines.embedded.store.entries import Entry, Type
+from layerlab.engines.embedded.store.layers import Member
 
 NAMES = ("a", "b", "c", "a-b", "ü", "\udcff", "long" * 40)
 MODES = st.sampled_from([0o644, 0o755, 0o4755, 0o1777, 0])

@@ -21,15 +21,16 @@ import msgspec
 
 from layerlab.engines import process, references, serving
 from layerlab.engines.base import Container
-from layerlab.engines.embedded import mounts, users
-from layerlab.engines.embedded.images import Image
-from layerlab.engines.embedded.job import Command, Job
-from layerlab.engines.embedded.rootfs import RootFilesystem, State, discard
-from layerlab.engines.embedded.runners import GRACE
-from layerlab.engines.embedded.running import own_files, tree_of
-from layerlab.engines.embedded.store import Store
-from layerlab.engines.embedded.tools import Toolbox, emulator, kernel_emulates
-from layerlab.engines.embedded.working import reader
+from layerlab.engines.embedded.build import users
+from layerlab.engines.embedded.build.rootfs import RootFilesystem, State, discard
+from layerlab.engines.embedded.build.running import own_files, tree_of
+from layerlab.engines.embedded.build.working import reader
+from layerlab.engines.embedded.runners import mounts
+from layerlab.engines.embedded.runners.job import Command, Job
+from layerlab.engines.embedded.runners.ladder import GRACE
+from layerlab.engines.embedded.runners.tools import Toolbox, emulator, kernel_emulates
+from layerlab.engines.embedded.store.images import Image
+from layerlab.engines.embedded.store.layout import Store
 from layerlab.engines.process import Child
 from layerlab.errors import CommandFailedError, LayerlabError
 

@@ -24,19 +24,26 @@ from layerlab.engines.base import (
     Identity,
     Image,
 )
-from layerlab.engines.embedded import images as oci
-from layerlab.engines.embedded import tools
-from layerlab.engines.embedded.builder import Builder
+from layerlab.engines.embedded.build.builder import Builder
+from layerlab.engines.embedded.build.pulling import Library, platform_of
+from layerlab.engines.embedded.build.rootfs import retire
 from layerlab.engines.embedded.containers import Containers
-from layerlab.engines.embedded.pulling import Library, platform_of
-from layerlab.engines.embedded.store import Store
-from layerlab.engines.embedded.tools import Toolbox
+from layerlab.engines.embedded.runners import tools
+from layerlab.engines.embedded.runners.tools import Toolbox
+from layerlab.engines.embedded.store import images as oci
+from layerlab.engines.embedded.store.layout import Store
 from layerlab.engines.embedded.words import Words
 from layerlab.engines.options import options
 from layerlab.errors import LayerlabError
 from layerlab.model.events import Event
 from layerlab.model.plan import Plan
 
+SPARE = 10 * 2**30
+"""Bytes of layers that no image needs and that are kept all the same: they are the build cache."""
+TREES = 4
+"""Root filesystems that are kept on disk, one for each base image."""
+TIDY_EVERY = 3600.0
+"""Seconds."""
 HEAD = ("layerlab", "build", "--engine", "embedded")
 """How the same build is begun in a terminal."""
 
@@ -134,6 +141,23 @@ class EmbeddedEngine:
                 clock=clock,
             )
             yield from builder.events()
+        self._tidy(clock())
+
+    def _tidy(self, now: float) -> None:
+        """Keep within bounds, now and then: it takes as long as a build where nothing runs."""
+        stamp = self._folder / "tidied"
+        if not stamp.exists() or now - stamp.stat().st_mtime > TIDY_EVERY:
+            stamp.touch()
+            self.prune(SPARE)
+
+    def prune(self, keep: int = 0) -> int:
+        """Remove what no image needs, the longest unused first; the bytes that became free.
+
+        Args:
+            keep: bytes of layers that may stay, so that steps need not run again.
+        """
+        retire(self._folder / "trees", TREES)
+        return self.store.prune(keep)
 
     def ctr(self, args: Sequence[str]) -> Iterator[tuple[tuple[str, ...], str]]:
         """See `base.Engine`."""

@@ -39,6 +39,7 @@ class Words:
             "inspect": self._inspect,
             "history": self._history,
             "logs": self._logs,
+            "prune": self._prune,
             "pull": self._pull,
             "rm": self._rm,
             "rmi": self._rmi,
@@ -117,6 +118,9 @@ class Words:
         for _ in self._engine.library.pull(name, platform):
             pass
         return f"{name}\n"
+
+    def _prune(self, _: Sequence[str]) -> str:
+        return f"Total reclaimed space: {self._engine.prune() / 1e6:.1f}MB\n"
 
     def _rm(self, args: Sequence[str]) -> str:
         names = [name for name in args if not name.startswith("-")]

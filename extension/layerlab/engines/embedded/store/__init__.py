@@ -1,0 +1,1 @@
+"""Layers and images on disk, and what they hold without being unpacked."""
