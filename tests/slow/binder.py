@@ -76,9 +76,11 @@ def build(folder: Path) -> None:
     say("the same steps on another base image")
     begun = time.monotonic()
     # The registry that stands in for Docker Hub is on loopback.
-    options = ("--network", "host", "--secret", f"id=registries,src={registries}")
-    options += ("--build-arg", "NB_USER=jovyan", "--build-arg", "NB_UID=1000", "--progress=plain")
-    docker("build", *options, "--tag", IMAGE, folder / "context", check=True)
+    where = ("--network", "host", "--secret", f"id=registries,src={registries}")
+    user = ("--build-arg", "NB_USER=jovyan", "--build-arg", "NB_UID=1000")
+    docker(
+        "build", *where, *user, "--progress=plain", "--tag", IMAGE, folder / "context", check=True
+    )
     print(f"built in {time.monotonic() - begun:.0f} s", flush=True)
     (folder / "nbval").mkdir()
     (folder / "nbval/Dockerfile").write_text(WITH_NBVAL, encoding="utf-8")

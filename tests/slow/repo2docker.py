@@ -69,7 +69,7 @@ def adapted(text: str, build: Mapping[str, str]) -> str:
         ValueError: repo2docker has changed, and a step is not found.
     """
     for pattern, replacement in ((_FROM, _BEGINNING), (_COPIED, ""), (_CONDA, _PYTHON)):
-        text, found = pattern.subn(lambda _, made=replacement: made, text)
+        text, found = pattern.subn(replacement.replace("\\", r"\\"), text)
         if not found:
             raise ValueError(f"repo2docker's Dockerfile has nothing like {pattern.pattern}")
     post, words = "RUN ./binder/postBuild\n", " ".join(f"{k}={v}" for k, v in build.items())
