@@ -24,8 +24,8 @@ from tests.engines import layout
 ROOT = Path(__file__).parents[1]
 BIN = Path(sys.executable).parent
 PYTEST = (sys.executable, "-m", "pytest", "-q")
-LANES = (*PYTEST, "-n", "2", "--dist", "loadscope", "--no-loadscope-reorder")
-"""Two tests at a time, but for those that may not meet: see `tests/conftest.py`."""
+LANES = (*PYTEST, "-n", "3", "--dist", "loadscope", "--no-loadscope-reorder")
+"""Three tests at a time, but for those that may not meet: see `tests/conftest.py`."""
 CHECKS = {
     "ruff": (str(BIN / "ruff"), "check"),
     "format": (str(BIN / "ruff"), "format", "--check"),

@@ -34,7 +34,6 @@ LIMITS = ("--security-opt", "no-new-privileges", "--cpus", "1", "--user", "1000"
 MEMORY = "2g"
 LAB_01 = "500m"
 """What lab 01 must do with: kernel, nbval, engine, and all that its RUN steps start."""
-NPM = "https://registry.npmjs.org"
 PATIENCE = 120.0
 WITH_NBVAL = f"""\
 FROM {IMAGE}
@@ -143,7 +142,10 @@ def run(word: str, memory: str, *labs: str) -> bool:
 def network() -> Iterator[str]:
     """Options by which the names of lab 01's package registries are known, and no others."""
     host = settings.read(os.environ)
-    npm = dict(host.npm).get("registry", NPM)
+    asked = subprocess.run(
+        ("npm", "config", "get", "registry"), stdout=subprocess.PIPE, text=True, check=True
+    )
+    npm = asked.stdout.strip()
     yield from ("--dns", "127.0.0.1")
     for url in dict.fromkeys((host.sources.main, host.sources.security, npm)):
         if name := urlsplit(url).hostname:
