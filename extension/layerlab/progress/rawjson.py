@@ -177,7 +177,9 @@ class RawJsonParser:
             if update.completed is not None:
                 yield from self._output.end_of(step, at)
             if update.started is not None:
-                yield from self._named.begun(step, update.started, at)
+                # A step that could not even begin says nothing of those before it.
+                if update.error is None:
+                    yield from self._named.begun(step, update.started, at)
                 yield from self._steps.say(update)
 
     def _merge(self, step: str, vertex: _Vertex, at: float) -> None:
