@@ -41,3 +41,13 @@ def test_fetching_the_result_of_a_cached_step_is_no_run() -> None:
 def test_a_step_that_runs_is_no_cached_one() -> None:
     done = vertex(started=at(1), completed=at(2))
     assert states(vertex(), vertex(started=at(1)), done)[1:] == ["executed"]
+
+
+def test_a_step_that_cannot_begin_says_nothing_of_those_before_it() -> None:
+    """Seen with nerdctl: a bind mount of what is not there fails before anything has run."""
+    intended = plan("FROM busybox\nWORKDIR /w\nRUN make\n", "Dockerfile", platforms=[])
+    parser = RawJsonParser(intended)
+    lost = vertex(name="[3/3] RUN make", started=at(1), completed=at(1), error="not found")
+    events = [*parser.feed(lost, "stderr", 1), *parser.close(1, 2, cancelled=False)]
+    rows = reduce_all(Build(plan=intended), events).instructions
+    assert [row.state for row in rows][1:] == ["not reached", "failed"]
