@@ -9,7 +9,9 @@ import subprocess
 import time
 
 from layerlab import install
+from layerlab.bases import proot
 from layerlab.engines.embedded.engine import home
+from layerlab.engines.embedded.runners.tools import own_proot
 from tests.engines import configuration, foreign, gotools, packages
 from tests.engines.daemons import (
     DAEMONS,
@@ -57,6 +59,8 @@ def up() -> None:
     for daemon in DAEMONS:
         daemon.start()
     install.embedded(say, home(os.environ))
+    # As root bubblewrap does; PRoot is for all the others, and is tested beside it.
+    proot.ensure(own_proot(home(os.environ)), os.environ, say)
     status()
     say(f"up in {time.monotonic() - begun:.1f} s")
 
