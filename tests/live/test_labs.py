@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -26,11 +27,20 @@ def fates(build: Build) -> list[tuple[str, str]]:
     return [(one.text.split()[0], one.state) for one in build.counted]
 
 
+def in_a_moment(dockerfile: Path) -> None:
+    """Let the lab's RUN install nothing: what it really does, the notebooks run on each engine."""
+    text = dockerfile.read_text(encoding="utf-8")
+    quick = re.sub(r"^RUN (?:.*\\\n)*.*$", "RUN ls > installed", text, flags=re.MULTILINE)
+    assert quick != text
+    dockerfile.write_text(quick, encoding="utf-8")
+
+
 @pytest.mark.usefixtures("bases")
 @pytest.mark.timeout(900)
 def test_lab_01_builds_four_times(session: Session, tag: str, tmp_path: Path) -> None:
     folder = laid_out("01", tmp_path)
     app, dockerfile = folder / "nodejs" / "app.js", folder / "nodejs" / "Dockerfile"
+    in_a_moment(dockerfile)
 
     def build() -> list[tuple[str, str]]:
         done = session.build(argv.parse(["-t", tag, "nodejs"], folder), Kept())
@@ -65,6 +75,7 @@ def test_the_command_line_tells_the_same_steps_on_every_engine(
     engine: Engine, tag: str, tmp_path: Path
 ) -> None:
     folder = laid_out("01", tmp_path)
+    in_a_moment(folder / "nodejs" / "Dockerfile")
     done = command_line(engine, folder, tag, "nodejs")
     events = [json.loads(line) for line in done.stdout.splitlines()]
     assert done.returncode == 0, done.stderr
