@@ -56,6 +56,8 @@ def up() -> None:
         folder.mkdir(parents=True, exist_ok=True)
     # Containers are used by their programs' names: ours stand in front.
     os.environ.update(environment())
+    if all(daemon.pid() is None for daemon in DAEMONS):
+        remove_bridges()  # of those that were killed
     for daemon in DAEMONS:
         daemon.start()
     install.embedded(say, home(os.environ))

@@ -25,7 +25,7 @@ from tests.engines.layout import (
     environment,
 )
 
-BRIDGES = ("nerdctl0", "cni-podman0", "podman0")
+BRIDGES = ("docker0", "nerdctl0", "cni-podman0", "podman0")
 PATIENCE = 60.0
 """Seconds that a daemon may take to answer, and to end."""
 
@@ -140,7 +140,14 @@ def remove_containers() -> None:
 
 
 def remove_bridges() -> None:
-    """Remove the engines' networks: another store's engine would find its addresses taken."""
+    """Remove the engines' networks: another store's engine would find its addresses taken.
+
+    So would the same one, where a killed dockerd has left a container's network behind, which
+    goes on to answer for its address.
+    """
+    for namespace in (RUN / "docker" / "netns").glob("*"):
+        _quiet(("umount", "--lazy", str(namespace)))
+        namespace.unlink(missing_ok=True)
     for bridge in BRIDGES:
         _quiet(("ip", "link", "delete", bridge))
 
