@@ -8,10 +8,10 @@ from __future__ import annotations
 import contextlib
 import os
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from hashlib import sha256
 from pathlib import Path
 
@@ -26,7 +26,7 @@ from layerlab.cache.keys import base_names, step_keys
 from layerlab.cache.ledger import Ledger, StepRecord
 from layerlab.cache.predict import Forecast, predict
 from layerlab.cache.selection import Files
-from layerlab.cache.sent import Sending, copy_name
+from layerlab.cache.sent import Copy, Sending, copy_name
 from layerlab.cache.sentences import why
 from layerlab.engines.base import BuildRequest, Engine
 from layerlab.engines.options import options as options_of
@@ -84,7 +84,7 @@ class Foresight:
 
     def __init__(self, root: Path, environ: Mapping[str, str] = os.environ) -> None:
         self._ledger = Ledger(root / "ledger.sqlite")
-        self._digests = Digests(root / "digests.sqlite")
+        self._remembered = root / "digests.sqlite"
         self._environ = environ
 
     def foresee(self, engine: Engine, request: BuildRequest, plan: Plan) -> Foreseen:
@@ -96,16 +96,22 @@ class Foresight:
             LayerlabError: a variable in the Dockerfile cannot be expanded.
         """
         options = options_of(request, self._environ, engine.buildah)
-        select = self._selection(engine, request, options)
-        keys, foreign = self._keys(engine, plan, options, select)
-        steps = predict(
-            keys,
-            _Shelf(self._ledger, engine.cache),
-            engine=engine.name,
-            dockerfile=identity(request),
-            options=options,
-            now=partial(_text, request.context_path),
-        )
+        # What the engine has to tell may take longer than to look at all files.
+        with ThreadPoolExecutor(2, thread_name_prefix="layerlab-questions") as pool:
+            shelf = pool.submit(lambda: _Shelf(self._ledger, engine.cache))
+            bases = pool.submit(_bases, engine, plan, options)
+            with contextlib.closing(Digests(self._remembered, request.context_path)) as digests:
+                select = _selection(engine, request, options, digests, shelf.result)
+                found, foreign = bases.result()
+                keys = _keys(engine, plan, options, select, found)
+            steps = predict(
+                keys,
+                shelf.result(),
+                engine=engine.name,
+                dockerfile=identity(request),
+                options=options,
+                now=partial(_text, request.context_path),
+            )
         return Foreseen(engine, request, plan, options, keys, steps, select, foreign)
 
     def explain(self, foreseen: Foreseen, build: Build) -> tuple[Explanation, ...]:
@@ -123,9 +129,8 @@ class Foresight:
         if foreseen.unsettled:
             # The next prediction will see the base images as they are now.
             with contextlib.suppress(*FORESEEABLE):
-                keys, _ = self._keys(
-                    foreseen.engine, foreseen.plan, foreseen.options, foreseen.select
-                )
+                asked = foreseen.engine, foreseen.plan, foreseen.options
+                keys = _keys(*asked, foreseen.select, _bases(*asked)[0])
         made = records(keys, build, shelf, dockerfile=dockerfile, options=foreseen.options)
         self._ledger.record(shelf.own(made), dict(_texts(foreseen)))
         if isinstance(foreseen.select, Sending):
@@ -140,31 +145,6 @@ class Foresight:
     def close(self) -> None:
         """Give the files back."""
         self._ledger.close()
-        self._digests.close()
-
-    def _keys(
-        self, engine: Engine, plan: Plan, options: Options, select: Selection
-    ) -> tuple[tuple[Key, ...], bool]:
-        bases, foreign = _bases(engine, base_names(plan, options), options.native)
-        keys = step_keys(
-            plan,
-            "buildah" if engine.name in LINEAR else "buildkit",
-            select=select,
-            options=options,
-            bases=bases,
-        )
-        self._digests.close()
-        return keys, foreign
-
-    def _selection(self, engine: Engine, request: BuildRequest, options: Options) -> Selection:
-        dialect: Dialect = "buildah" if engine.name in LINEAR else "buildkit"
-        context = request.context_path
-        files = Files.of(context, request.dockerfile_path, dialect, self._digests, options.buildah)
-        # The embedded engine reads the context itself: it has no copy that may be stale.
-        if engine.name in LINEAR or engine.name == "embedded":
-            return files
-        copy = self._ledger.copy(engine.cache, copy_name(engine.name, context))
-        return Sending(context, files, copy)
 
 
 @dataclass(frozen=True)
@@ -173,6 +153,10 @@ class _Shelf:
 
     ledger: Ledger
     cache: str
+
+    def copy(self, engine: str, context: Path) -> Copy:
+        """What the engine has of a context."""
+        return self.ledger.copy(self.cache, copy_name(engine, context))
 
     def find(self, _engine: str, key: str) -> StepRecord | None:
         return self.ledger.find(self.cache, key)
@@ -249,23 +233,48 @@ def identity(request: BuildRequest) -> str:
     return "#".join((str(request.dockerfile_path.resolve()), *request.values("--target")[-1:]))
 
 
-def _bases(engine: Engine, names: Sequence[str], native: str) -> tuple[dict[str, Base], bool]:
+def _dialect(engine: Engine) -> Dialect:
+    return "buildah" if engine.name in LINEAR else "buildkit"
+
+
+def _selection(
+    engine: Engine,
+    request: BuildRequest,
+    options: Options,
+    digests: Digests,
+    shelf: Callable[[], _Shelf],
+) -> Selection:
+    context = request.context_path
+    files = Files.of(context, request.dockerfile_path, _dialect(engine), digests, options.buildah)
+    # The embedded engine reads the context itself: it has no copy that may be stale.
+    if engine.name in LINEAR or engine.name == "embedded":
+        return files
+    return Sending(context, files, cache(lambda: shelf().copy(engine.name, context)))
+
+
+def _keys(
+    engine: Engine, plan: Plan, options: Options, select: Selection, bases: Mapping[str, Base]
+) -> tuple[Key, ...]:
+    return step_keys(plan, _dialect(engine), select=select, options=options, bases=bases)
+
+
+def _bases(engine: Engine, plan: Plan, options: Options) -> tuple[dict[str, Base], bool]:
     """What each base image is just now, as far as this machine's images tell.
 
     An engine that asks the registry may find a newer one; the build's reasons then say so. The
     second answer: podman and buildah have a name for one platform only, and one of these is not
-    for `native`, so that the build will bring in another.
+    for the engine's own, so that the build will bring in another.
     """
     found: dict[str, Base] = {}
     foreign = False
-    for name in names:
+    for name in base_names(plan, options):
         with contextlib.suppress(LayerlabError):
             if "@sha256:" in name:
                 found[name] = Base(name)
                 continue
             image = engine.identify(name)
             found[name] = Base(image.id, image.triggers)
-            foreign |= native.split("/")[1] not in image.architectures
+            foreign |= options.native.split("/")[1] not in image.architectures
     return found, foreign
 
 

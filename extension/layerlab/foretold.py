@@ -192,7 +192,7 @@ def _keys(
     intended = plan(dockerfile.read_text(encoding="utf-8"), _DOCKERFILE, build_args=args)
     options = Options(build_args=args)
     files = Files.of(project, dockerfile, dialect, Digests(None), options.buildah)
-    sending = Sending(project, files, copy)
+    sending = Sending(project, files, lambda: copy)
     keys = step_keys(
         intended,
         dialect,

@@ -3,6 +3,8 @@
 from collections.abc import Mapping, Sequence
 from hashlib import sha256
 
+from msgspec.structs import replace
+
 from layerlab.cache.context import FileRecord, MissingSourceError
 from layerlab.cache.dockerfile import plan
 from layerlab.cache.explain import Explanation, explain, records
@@ -115,10 +117,11 @@ class Project:
         target: str | None = None,
         *,
         otherwise: Mapping[int, bool] | None = None,
+        fails: int | None = None,
     ) -> tuple[Explanation, ...]:
         """As if the engine did what was predicted; `otherwise` says of some n whether they hit.
 
-        What is unknown is rebuilt.
+        What is unknown is rebuilt. At the n of `fails` the build comes to its end.
         """
         keys, predicted = self.keys(options, target), self.predict(options, target)
         self.builds += 1
@@ -126,7 +129,16 @@ class Project:
         steps = {
             key.id: Step(id=key.id, started=1.0, completed=2.0, cached=hits[key.id]) for key in keys
         }
-        build = Build(id=str(self.builds), engine=self.engine, outcome="built", steps=steps)
+        if fails:
+            steps = {f.id: steps[f.id] for f in predicted if f.n <= fails}
+            failed = predicted[fails - 1].id
+            steps[failed] = replace(steps[failed], error="no")
+        build = Build(
+            id=str(self.builds),
+            engine=self.engine,
+            outcome="failed" if fails else "built",
+            steps=steps,
+        )
         told = explain(
             keys,
             predicted,

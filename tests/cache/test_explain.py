@@ -7,6 +7,7 @@ import pytest
 from msgspec.structs import replace
 
 from layerlab.cache.causes import Cause, CauseKind, ChangeKind, FileChange, LineChange, line_changes
+from layerlab.cache.ignore import Dialect
 from layerlab.cache.key import Options
 from layerlab.cache.predict import to_json
 from layerlab.cache.sentences import file_sentence, verdict, why
@@ -188,3 +189,19 @@ def test_lines_are_paired() -> None:
 
 def test_files_are_safe_to_show() -> None:
     assert "\x1b" not in file_sentence(FileChange("\x1b[31mred", "added"))
+
+
+@pytest.mark.parametrize("dialect", ["buildkit", "buildah"])
+def test_what_a_failed_build_has_done_is_known(dialect: Dialect) -> None:
+    # Of the second FROM no engine tells, and the trigger that it brings is done.
+    text = "FROM busybox AS a\nONBUILD RUN t\nFROM a\nRUN b\nRUN c\n"
+    project = Project(text, {}, dialect=dialect)
+    project.build(fails=5)
+    assert [step.fate for step in project.predict()] == [*["hit"] * 4, "rebuild"]
+
+
+def test_a_trigger_that_failed_is_not_known() -> None:
+    text = "FROM busybox AS a\nONBUILD RUN t\nFROM a\nRUN b\n"
+    project = Project(text, {}, dialect="buildkit")
+    project.build(fails=3)
+    assert [step.fate for step in project.predict()] == ["hit", "hit", "rebuild", "rebuild"]

@@ -77,7 +77,7 @@ def test_the_copy_holds_what_was_asked_for_and_the_folders_above(tmp_path: Path)
         return tuple(changed(FILE, source=source) for source in sources)
 
     before = {"src/a": changed(FILE, digest="old")}
-    sending = Sending(tmp_path, select, before)
+    sending = Sending(tmp_path, select, lambda: before)
     assert sending.copy() == before
     assert [record.digest for record in sending(["src/a", "src/b"])] == ["old", "1"]
     copy = sending.copy()
@@ -97,11 +97,11 @@ def test_a_folder_is_stale_only_within_another(
 ) -> None:
     (tmp_path / "src/sub/deep").mkdir(parents=True)
     files = Files.of(tmp_path, tmp_path / "Dockerfile", "buildkit", Digests(None), (1, 28))
-    first = Sending(tmp_path, files, {})
+    first = Sending(tmp_path, files, dict)
     first(sources)
     for name in ("src", "src/sub"):
         (tmp_path / name).chmod(0o700)
-    told = Sending(tmp_path, files, first.copy())(sources)
+    told = Sending(tmp_path, files, first.copy)(sources)
     assert [record.source for record in told if record.unseen] == stale
 
 

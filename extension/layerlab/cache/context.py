@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import posixpath
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from operator import attrgetter
 from pathlib import Path
@@ -19,7 +19,7 @@ from layerlab.cache.owners import Owner, nobody
 from layerlab.cache.patterns import Matches, clean, glob, has_wildcards
 
 
-class FileRecord(msgspec.Struct, frozen=True, gc=False):
+class FileRecord(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """One selected file as it goes into a cache key.
 
     Attributes:
@@ -148,11 +148,12 @@ class _Tree:
 
     def _walk(
         self, real: str, shown: str, below: str, above: tuple[Matches, Matches]
-    ) -> Iterator[FileRecord]:
+    ) -> list[FileRecord]:
         """Everything in a folder; ignored folders only for what an exception keeps in them."""
         with os.scandir(self.context / real) as found:
             entries = sorted(found, key=_name)
         at, at_shown, at_below = _folder(real), _folder(shown), _folder(below)
+        records: list[FileRecord] = []
         for entry in entries:
             name = entry.name
             path, inner = at + name, at_below + name
@@ -162,32 +163,25 @@ class _Tree:
                 # What is no folder, or has nothing to keep, ends here.
                 continue
             info = entry.stat(follow_symlinks=False)
-            inside: Iterable[FileRecord] = ()
+            inside: list[FileRecord] = []
             if S_ISDIR(info.st_mode):
                 inside = self._walk(path, at_shown + name, inner, (state, state2))
-            hidden = ignored or left_out
-            if hidden:
-                inside = list(inside)
             # `fsutil` sends the folders above what it sends; Buildah does not.
-            if not hidden or (inside and self.dialect == "buildkit"):
-                yield self._record(path, at_shown + name, info, entry.path)
-            yield from inside
+            if not (ignored or left_out) or (inside and self.dialect == "buildkit"):
+                records.append(self._record(path, at_shown + name, info, entry.path))
+            records += inside
+        return records
 
     def _record(self, path: str, shown: str, info: os.stat_result, full: str) -> FileRecord:
         """`full` is for the system, and text: a `Path` for each of many files costs."""
         mode, owner = S_IMODE(info.st_mode), self.owner(info)
         if S_ISREG(info.st_mode):
-            digest, found = self.digests.content(full, info)
+            digest, found = self.digests.of(full, info)
+            link = self._first_name(info, shown) if info.st_nlink > 1 else ""
+            counting = self._counting(found) if found else found
+            # By position: names for each of many files cost, too.
             return FileRecord(
-                shown,
-                "file",
-                mode,
-                owner,
-                size=info.st_size,
-                link=self._first_name(info, shown),
-                xattrs=self._counting(found),
-                digest=digest,
-                source=path,
+                *(shown, "file", mode, owner, info.st_size, link, counting, digest, path),
                 mtime=info.st_mtime_ns,
             )
         counting = self._counting(xattrs(full))
@@ -199,11 +193,11 @@ class _Tree:
 
     def _counting(self, found: Xattrs) -> Xattrs:
         counts = _COUNTS[self.dialect]
-        return tuple(pair for pair in found if counts(pair[0])) if found else ()
+        return tuple(pair for pair in found if counts(pair[0]))
 
     def _first_name(self, info: os.stat_result, shown: str) -> str:
         """Buildah's archive has a hard link for a second name; BuildKit copies the digest."""
-        if self.dialect == "buildkit" or info.st_nlink == 1:
+        if self.dialect == "buildkit":
             return ""
         first = self.links.setdefault((info.st_dev, info.st_ino), shown)
         return "" if first == shown else first

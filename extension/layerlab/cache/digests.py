@@ -6,67 +6,70 @@ import contextlib
 import hashlib
 import os
 import sqlite3
+import struct
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-MAX_ROWS = 200_000
-"""Files that are remembered on disk; beyond that all of them are forgotten."""
+import msgspec
+
+MAX_BYTES = 64 * 2**20
+"""Bytes of what is remembered on disk; the folders that changed longest ago make room."""
 _SETTLED = 100_000_000
 """Nanoseconds after a change before times can be trusted: clocks of file systems tick slowly, and
 a second change in the same tick would leave the same times."""
 _TICK_FILES = 500
-_State = tuple[int, int, int, int, int]
 Xattrs = tuple[tuple[str, str], ...]
+_Known = dict[bytes, tuple[str, Xattrs]]
+
+_SCHEMA = "CREATE TABLE IF NOT EXISTS folders (folder PRIMARY KEY, digest, files)"
+_BOUND = """DELETE FROM folders WHERE rowid NOT IN (SELECT rowid FROM (
+    SELECT rowid, sum(length(files)) OVER (ORDER BY rowid DESC) AS total FROM folders
+) WHERE total <= ?)"""
+_INODE = struct.Struct("=QQ")
+_STATE = struct.Struct("=QQQqq")
+"""Device, inode, size, times of content and of attributes: packed, it is found twice as fast."""
+_encode = msgspec.msgpack.Encoder().encode
+_decode = msgspec.msgpack.Decoder(_Known).decode
 
 
 class Digests:
-    """SHA-256 of files, and their extended attributes.
+    """SHA-256 of the files of a folder, and their extended attributes.
 
     Args:
-        path: a SQLite file to remember them in; None, or one that cannot be used, means memory.
+        path: a SQLite file to remember them in, which serves many folders; None, or one that
+            cannot be used, means memory.
+        folder: whose files.
     """
 
-    def __init__(self, path: Path | None) -> None:
+    def __init__(self, path: Path | None, folder: Path = Path()) -> None:
         self._path = path
-        self._known: dict[_State, str] = {}
-        self._new: dict[_State, str] = {}
-        self._contents: dict[_State, tuple[str, Xattrs]] = {}
+        self._folder = os.fsencode(folder.absolute())
+        self._known: _Known = {}
+        self._changed = False
         self._asked = 0
         self._tick = 0
         if path is not None and path.exists():
-            with contextlib.suppress(sqlite3.Error, OSError):
-                self._load(path)
+            with contextlib.suppress(sqlite3.Error, OSError, msgspec.MsgspecError):
+                self._known = self._load(path)
 
-    def of(self, path: str | Path, stat: os.stat_result) -> str:
-        """The digest of a file's bytes in hexadecimal; `stat` is its own. Raises OSError."""
-        state = _state(stat)
-        if (known := self._known.get(state)) is not None:
-            return known
-        # The tick is taken before the bytes are read: what changes later has later times.
-        if self._asked % _TICK_FILES == 0:
-            self._tick = _file_time()
-        self._asked += 1
-        with Path(path).open("rb") as file:
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
-            after = _state(os.fstat(file.fileno()))
-        if after == state and max(stat.st_mtime_ns, stat.st_ctime_ns) < self._tick - _SETTLED:
-            self._known[state] = self._new[state] = digest
-        return digest
+    def of(self, path: str, stat: os.stat_result) -> tuple[str, Xattrs]:
+        """The digest of a file's bytes in hexadecimal, and its attributes.
 
-    def content(self, path: str, stat: os.stat_result) -> tuple[str, Xattrs]:
-        """A file's digest and its attributes; a change of these changes its times, too."""
+        Args:
+            path: of a file.
+            stat: its own. A change of its bytes or its attributes changes its times, too.
+
+        Raises:
+            OSError: it cannot be read.
+        """
         state = _state(stat)
-        if (known := self._contents.get(state)) is not None:
-            return known
-        found = self.of(path, stat), xattrs(path)
-        if state in self._known:
-            self._contents[state] = found
-        return found
+        known = self._known.get(state)
+        return known if known is not None else self._read(path, stat, state)
 
     def close(self) -> None:
         """Write what is new; a full or damaged disk only loses it."""
-        if self._path is None or not self._new:
+        if self._path is None or not self._changed:
             return
         try:
             self._save(self._path)
@@ -75,35 +78,48 @@ class Digests:
         except (sqlite3.DatabaseError, OSError):
             with contextlib.suppress(OSError):
                 self._path.unlink()
-        self._new = {}
+        self._changed = False
 
-    def _load(self, path: Path) -> None:
+    def _read(self, path: str, stat: os.stat_result, state: bytes) -> tuple[str, Xattrs]:
+        # The tick is taken before the bytes are read: what changes later has later times.
+        if self._asked % _TICK_FILES == 0:
+            self._tick = _file_time()
+        self._asked += 1
+        with Path(path).open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+            found = digest, xattrs(path)
+            after = _state(os.fstat(file.fileno()))
+        if after == state and max(stat.st_mtime_ns, stat.st_ctime_ns) < self._tick - _SETTLED:
+            self._known[state] = found
+            self._changed = True
+        return found
+
+    def _load(self, path: Path) -> _Known:
         with contextlib.closing(sqlite3.connect(path, timeout=1)) as db:
-            rows = db.execute("SELECT dev, ino, size, mtime, ctime, digest FROM digests")
-            for *state, digest in rows:
-                # A damaged row must not become a wrong key.
-                if isinstance(digest, str) and len(digest) == 2 * hashlib.sha256().digest_size:
-                    dev, ino, size, mtime, ctime = map(int, state)
-                    self._known[dev, ino, size, mtime, ctime] = digest
+            query = "SELECT digest, files FROM folders WHERE folder = ?"
+            row = db.execute(query, (self._folder,)).fetchone()
+        # A damaged page must not become a wrong key.
+        if not row or not isinstance(row[1], bytes) or row[0] != hashlib.sha256(row[1]).digest():
+            return {}
+        return _decode(row[1])
 
     def _save(self, path: Path) -> None:
+        files = self._packed()
         path.parent.mkdir(parents=True, exist_ok=True)
         with contextlib.closing(sqlite3.connect(path, timeout=1)) as db, db:
-            db.execute(
-                "CREATE TABLE IF NOT EXISTS digests (dev, ino, size, mtime, ctime, digest, "
-                "PRIMARY KEY (dev, ino)) WITHOUT ROWID"
-            )
-            db.executemany(
-                "INSERT OR REPLACE INTO digests VALUES (?, ?, ?, ?, ?, ?)",
-                # Numbers of inodes and devices may not fit into SQLite's signed ones.
-                ((str(s[0]), str(s[1]), *s[2:], digest) for s, digest in self._new.items()),
-            )
-            if db.execute("SELECT count(*) FROM digests").fetchone()[0] > MAX_ROWS:
-                db.execute("DELETE FROM digests")
+            db.execute(_SCHEMA)
+            row = (self._folder, hashlib.sha256(files).digest(), files)
+            db.execute("INSERT OR REPLACE INTO folders VALUES (?, ?, ?)", row)
+            db.execute(_BOUND, (MAX_BYTES,))
+
+    def _packed(self) -> bytes:
+        # Of one inode only the last state can come again.
+        newest = {state[: _INODE.size]: state for state in self._known}
+        return _encode({state: self._known[state] for state in newest.values()})
 
 
-def _state(stat: os.stat_result) -> _State:
-    return stat.st_dev, stat.st_ino, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns
+def _state(stat: os.stat_result) -> bytes:
+    return _STATE.pack(stat.st_dev, stat.st_ino, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns)
 
 
 def xattrs(path: str) -> Xattrs:

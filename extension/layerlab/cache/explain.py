@@ -127,6 +127,7 @@ def records(
     made: dict[str | None, str] = {}
     linear = build.engine in LINEAR
     oldest_wins = linear and options.buildah < NEWEST_WINS
+    succeeded = _succeeded(keys, build)
     for key in keys:
         if key.free:
             continue
@@ -134,7 +135,7 @@ def records(
         before = memory.find(build.engine, key.key) if linear else None
         if key.parent in hidden or (oldest_wins and key.fresh and before is not None):
             hidden.add(key.id)
-        elif _succeeded(key, build):
+        elif key.id in succeeded:
             made[key.id] = _execution(key, build, before)
             record = _record(key, build, dockerfile, made[key.id], made.get(key.parent, ""))
             done.append(record)
@@ -156,10 +157,23 @@ def _execution(key: Key, build: Build, before: StepRecord | None) -> str:
     return RIVALS if meanwhile else own
 
 
-def _succeeded(key: Key, build: Build) -> bool:
-    happened = actual(key, build)
-    # What the engine did not speak of was part of a build that came to its end.
-    return happened in ("hit", "rebuild") or (happened is None and build.outcome == "built")
+def _succeeded(keys: Sequence[Key], build: Build) -> set[str]:
+    """Ids of the steps that were done or found, as far as the engine tells or it follows.
+
+    Of a FROM that brings an ONBUILD with it nothing is told: it succeeded where the build did, or
+    where a step that stands on it was come to.
+    """
+    done: set[str] = set()
+    stood_on: set[str] = set()
+    for key in reversed(keys):  # each after all that it depends on
+        happened = actual(key, build)
+        if happened is None and key.id in stood_on:
+            happened = "hit"
+        if happened in ("hit", "rebuild") or (happened is None and build.outcome == "built"):
+            done.add(key.id)
+        if key.parent and happened in ("hit", "rebuild", "failed"):
+            stood_on.add(key.parent)
+    return done
 
 
 def _record(key: Key, build: Build, dockerfile: str, made: str, on: str) -> StepRecord:

@@ -156,8 +156,9 @@ def hashed(
         if ingredient.kind != "file" and ingredient.kind not in NOTES:
             parts = (ingredient.kind, ingredient.name, ingredient.value)
             (origin if ingredient.kind in ORIGIN else own).extend(parts)
-    # No kind is a number: where the files begin can be told.
-    own += [str(len(files)), *files]
+    # No kind is a number: where the files begin can be told. JSON has no line breaks in it, and
+    # to put them together at once is what 50,000 files need.
+    own += [str(len(files)), "\n".join(files)]
     under = (parent.key, parent.loose) if parent else ("", "")
     # A step may have 50,000 files: they are hashed once.
     begun = hashlib.sha256(_joined(own))

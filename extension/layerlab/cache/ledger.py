@@ -144,14 +144,15 @@ class Ledger:
             "SELECT files FROM copies WHERE engine = ? AND context = ?", engine, context
         )
         with contextlib.suppress(msgspec.MsgspecError, UnicodeError):
-            kept = msgspec.json.decode(row, type=_Copy)
+            data = row if isinstance(row, bytes) else b""
+            kept = msgspec.msgpack.decode(data, type=_Copy)
             # A damaged page may answer with another row.
             return kept.files if (kept.engine, kept.context) == (engine, context) else {}
         return {}
 
     def keep_copy(self, engine: str, context: str, files: Mapping[str, FileRecord]) -> None:
         """Remember what an engine was sent."""
-        encoded = msgspec.json.encode(_Copy(engine, context, dict(files)))
+        encoded = msgspec.msgpack.encode(_Copy(engine, context, dict(files)))
         self._do(lambda db: _keep_copy(db, engine, context, encoded))
 
     def record(self, records: Sequence[StepRecord], texts: Mapping[str, str] | None = None) -> None:

@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import os
 import posixpath
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from stat import S_IMODE
 
@@ -49,18 +49,22 @@ def seen(record: FileRecord, copy: Copy) -> FileRecord:
     kept = copy.get(record.source)
     if kept is None or kept.type != record.type:
         return record
-    if record.type == "dir":
-        same = msgspec.structs.replace(record, mode=kept.mode, xattrs=kept.xattrs)
-    elif _looks_same(record, kept):
-        same = msgspec.structs.replace(record, digest=kept.digest, xattrs=kept.xattrs)
-    else:
+    if record.type != "dir" and not _looks_same(record, kept):
         return record
-    return record if same == record else msgspec.structs.replace(same, unseen=record)
+    if record.digest == kept.digest and record.mode == kept.mode and record.xattrs == kept.xattrs:
+        return record
+    return msgspec.structs.replace(
+        record, digest=kept.digest, mode=kept.mode, xattrs=kept.xattrs, unseen=record
+    )
 
 
 def _looks_same(now: FileRecord, kept: FileRecord) -> bool:
-    looks = (now.mode, now.size, now.mtime, now.link)
-    return looks == (kept.mode, kept.size, kept.mtime, kept.link)
+    return (
+        now.mtime == kept.mtime
+        and now.size == kept.size
+        and now.mode == kept.mode
+        and now.link == kept.link
+    )
 
 
 class Sending:
@@ -69,27 +73,29 @@ class Sending:
     Args:
         context: the folder.
         select: what is in it now.
-        copy: what the engine has of it.
+        copy: answers what the engine has of it; asked only after files were selected.
     """
 
-    def __init__(self, context: Path, select: Selection, copy: Copy) -> None:
+    def __init__(self, context: Path, select: Selection, copy: Callable[[], Copy]) -> None:
         self._context = context
         self._select = select
         self._copy = copy
-        self._asked: dict[str, FileRecord] = {}
+        self._asked: list[tuple[FileRecord, ...]] = []
 
     def __call__(
         self, sources: Sequence[str], *, exclude: Sequence[str] = (), whole: bool = False
     ) -> tuple[FileRecord, ...]:
         """See `key.Selection`."""
-        found = self._select(sources, exclude=exclude, whole=whole)
-        tops = _tops(sources, found)
-        records = tuple(
+        records = self._select(sources, exclude=exclude, whole=whole)
+        if copy := self._copy():
+            records = tuple([seen(record, copy) for record in records])
+        if tops := _tops(sources, records):
             # Of a folder that is copied only the contents reach the image: nothing is stale.
-            msgspec.structs.replace(record, unseen=None) if record.source in tops else record
-            for record in (seen(record, self._copy) for record in found)
-        )
-        self._asked.update((record.source, record) for record in records if record.source)
+            records = tuple(
+                msgspec.structs.replace(record, unseen=None) if record.source in tops else record
+                for record in records
+            )
+        self._asked.append(records)
         return records
 
     def copy(self) -> Copy:
@@ -97,18 +103,20 @@ class Sending:
 
         A build that asks for nothing is sent nothing, and the copy stays.
         """
-        if not self._asked:
-            return self._copy
         whole = {
-            source: msgspec.structs.replace(record, path="", unseen=None)
-            for source, record in self._asked.items()
+            record.source: msgspec.structs.replace(record, path="", unseen=None)
+            for records in self._asked
+            for record in records
+            if record.source
         }
+        if not whole:
+            return self._copy()
         for folder in _above(whole):
             try:
                 mode = S_IMODE(os.lstat(self._context / folder).st_mode)
             except OSError:
                 continue
-            whole[folder] = seen(FileRecord("", "dir", mode, source=folder), self._copy)
+            whole[folder] = seen(FileRecord("", "dir", mode, source=folder), self._copy())
         return whole
 
 

@@ -82,14 +82,15 @@ def _named(wanted: str, environ: Mapping[str, str]) -> Engine:
             code="unknown-engine",
             hint=f"Those that it knows: {', '.join(ENGINES)}.",
         )
-    report = probe(known, environ)
+    engine = make(known, environ)
+    report = engine.probe()
     if not report.works:
         raise EngineUnavailableError(
             f"{known} cannot be used now. {report.reason}",
             code="engine-unavailable",
             hint=report.fix,
         )
-    return make(known, environ)
+    return engine
 
 
 def _none_works(reports: list[EngineReport]) -> EngineUnavailableError:

@@ -13,7 +13,7 @@ import msgspec
 
 from layerlab.engines import emulation, process, records
 from layerlab.engines.argv import Dialect
-from layerlab.engines.base import BuildRequest, Container, EngineName, Image, Option
+from layerlab.engines.base import BuildRequest, Container, EngineName, Identity, Image, Option
 from layerlab.engines.cli import SHORT, CliEngine, version_of
 from layerlab.errors import EngineUnavailableError, LayerlabError
 from layerlab.model.plan import Plan
@@ -196,6 +196,15 @@ class DockerEngine(CliEngine):
             for architecture in wanted
             if architecture == own or _has(api, name, architecture)
         ]
+
+    def identify(self, name: str) -> Identity:
+        """See `base.Engine`; of several architectures the daemon tells of the one that runs here.
+
+        The CLI answers before Docker's library is loaded, and this is asked before each build.
+        """
+        found = self.read(list[records.InspectedImage], "image", "inspect", name)
+        image = self.one_image(name, found, "image", "inspect", name).image(name)
+        return Identity(image.id, image.architectures, image.triggers)
 
     def remove_image(self, name: str) -> None:
         """See `base.Engine`."""

@@ -121,7 +121,7 @@ class EmbeddedEngine:
     ) -> Generator[Event, None, None]:
         """See `base.Engine`."""
         asked = options(request, self._environ)
-        with closing(Digests(self._folder / "digests.sqlite")) as digests:
+        with closing(Digests(self._folder / "digests.sqlite", request.context_path)) as digests:
             builder = Builder(
                 store=self.store,
                 library=self.library,
