@@ -203,15 +203,17 @@ def remove_images() -> None:
 def put_beside(tally: Tally, here: Laboratory, there: Laboratory, versions: list[Project]) -> None:
     """Let another engine build the same, and compare what became of each step.
 
-    Only builds that neither has failed. A step that two stages share has one fate, and an engine
-    may tell it of one of them only: of the other it tells nothing, which is counted apart.
+    Up to the first build that one of the two has failed: how far its other stages had come by
+    then, and what the next build finds of them, is by chance. A step that two stages share has one
+    fate, and an engine may tell it of one of them only: of the other it tells nothing, which is
+    counted apart.
     """
     there.run(versions)
+    both = zip(here.fates, there.fates, strict=False)
     pairs = [
         (build, step, fate, other.get(step))
-        for build, (own, other) in enumerate(zip(here.fates, there.fates, strict=False), 1)
+        for build, (own, other) in enumerate(itertools.takewhile(all, both), 1)
         for step, fate in own.items()
-        if other
     ]
     tally.beside.update((fate, other) for _, _, fate, other in pairs)
     wrong = [
