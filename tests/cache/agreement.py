@@ -60,6 +60,7 @@ class Tally:
     disagreements: list[str] = field(default_factory=list)
     beside: Counter[tuple[str | None, str | None]] = field(default_factory=Counter)
     apart: list[str] = field(default_factory=list)
+    incomparable: int = 0
 
     def report(self) -> str:
         """The whole run in a few lines."""
@@ -83,6 +84,7 @@ class Tally:
                 f"the same fate on both engines: {same} of {sum(told.values())} steps "
                 f"({untold} told by one engine only, or by none)"
             )
+            lines.append(f"{self.incomparable} builds left out: since one failed or was stale")
             lines += [f"  {here} / {there}: {n}" for (here, there), n in self.beside.items()]
             lines += [f"{len(self.apart)} sequences with another fate", *self.apart]
         return "\n".join(lines)
@@ -150,7 +152,8 @@ class Laboratory:
         self.tally.builds += 1
         # What was cached when a build failed is told by each engine in its own way.
         built = build.outcome == "built"
-        self.fates.append({step.id: _fate(step) for step in told if built})
+        comparable = built and not any(step.stale for step in told)
+        self.fates.append({step.id: _fate(step) for step in told if comparable})
         if not built:
             message = build.failure.message if build.failure else ""
             self.tally.failures[message[:200]] += 1
@@ -203,16 +206,18 @@ def remove_images() -> None:
 def put_beside(tally: Tally, here: Laboratory, there: Laboratory, versions: list[Project]) -> None:
     """Let another engine build the same, and compare what became of each step.
 
-    Up to the first build that one of the two has failed: how far its other stages had come by
-    then, and what the next build finds of them, is by chance. A step that two stages share has one
-    fate, and an engine may tell it of one of them only: of the other it tells nothing, which is
-    counted apart.
+    Up to the first build that one of the two has failed (how far its other stages had come by
+    then, and what the next build finds of them, is by chance), or for which one has reused a stale
+    step, which the other may have no reason to (from there on they build on other images). A step
+    that two stages share has one fate, and an engine may tell it of one of them only: of the other
+    it tells nothing, which is counted apart.
     """
     there.run(versions)
-    both = zip(here.fates, there.fates, strict=False)
+    both = list(itertools.takewhile(all, zip(here.fates, there.fates, strict=False)))
+    tally.incomparable += len(versions) - len(both)
     pairs = [
         (build, step, fate, other.get(step))
-        for build, (own, other) in enumerate(itertools.takewhile(all, both), 1)
+        for build, (own, other) in enumerate(both, 1)
         for step, fate in own.items()
     ]
     tally.beside.update((fate, other) for _, _, fate, other in pairs)
