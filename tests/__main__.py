@@ -37,11 +37,12 @@ SUITES: dict[str, tuple[str, ...]] = {
     "agreement": ("tests.cache.agreement", "--sequences", "50"),
     "bench": ("tests.bench",),
     "context": ("tests.bench.context",),
+    "equal": ("tests.slow.equal",),
     "interrupts": ("tests.slow.interrupts",),
     "kills": ("tests.slow.kills",),
 }
 """The slow suites: a module and its arguments, to which the engine is added."""
-EMBEDDED_ONLY = frozenset({"kills"})
+EMBEDDED_ONLY = frozenset({"equal", "kills"})
 """Those that are about the engine that has no daemon."""
 BINDER = "binder"
 """One more suite: the course in a container as Binder gives one, which takes Docker alone."""

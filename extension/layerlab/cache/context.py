@@ -19,7 +19,7 @@ from layerlab.cache.owners import Owner, nobody
 from layerlab.cache.patterns import Matches, clean, glob, has_wildcards
 
 
-class FileRecord(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
+class FileRecord(msgspec.Struct, frozen=True, gc=False, array_like=True):
     """One selected file as it goes into a cache key.
 
     Attributes:

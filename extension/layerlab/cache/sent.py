@@ -29,7 +29,7 @@ from layerlab.cache.context import FileRecord
 from layerlab.cache.key import Selection
 
 Copy = Mapping[str, FileRecord]
-"""What the engine has of a context: by the path in it, which is also the record's `source`."""
+"""What the engine has of a context: by the path in it, which is the `source` of other records."""
 
 _ONE_FOR_ALL = frozenset({"nerdctl"})
 
@@ -104,7 +104,7 @@ class Sending:
         A build that asks for nothing is sent nothing, and the copy stays.
         """
         whole = {
-            record.source: msgspec.structs.replace(record, path="", unseen=None)
+            record.source: msgspec.structs.replace(record, path="", source="", unseen=None)
             for records in self._asked
             for record in records
             if record.source
@@ -116,7 +116,8 @@ class Sending:
                 mode = S_IMODE(os.lstat(self._context / folder).st_mode)
             except OSError:
                 continue
-            whole[folder] = seen(FileRecord("", "dir", mode, source=folder), self._copy())
+            there = seen(FileRecord("", "dir", mode, source=folder), self._copy())
+            whole[folder] = msgspec.structs.replace(there, source="", unseen=None)
         return whole
 
 
