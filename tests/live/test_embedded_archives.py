@@ -7,11 +7,13 @@ import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import cast
 
 import pytest
 
 from layerlab.engines import argv
 from layerlab.engines.base import Engine
+from layerlab.engines.embedded.engine import EmbeddedEngine
 from layerlab.session import Session
 from tests.live.conftest import BUSYBOX, Kept
 from tests.live.equality import call
@@ -112,3 +114,20 @@ def test_a_registry(other: str, engine: Engine, built: str) -> None:
     engine.remove_image(built)
     assert ctr(engine, "pull", built) == f"{built}\n"
     assert engine.image(built) == image
+
+
+def test_a_base_image_compressed_with_zstd(session: Session, built: str, tmp_path: Path) -> None:
+    store = cast("EmbeddedEngine", session.engine).store.root
+    base = f"{built}-zstd"
+    packed = f"oci:{tmp_path}/zstd:x"
+    call("skopeo", "copy", "--dest-compress-format", "zstd", f"oci:{store}:{built}", packed)
+    plain = ("--preserve-digests", "--dest-tls-verify=false")
+    call("skopeo", "copy", *plain, packed, f"docker://{base}")
+    assert b"tar+zstd" in call(
+        "skopeo", "inspect", "--raw", "--tls-verify=false", f"docker://{base}"
+    )
+    (tmp_path / "Dockerfile").write_text(f"FROM {base}\nRUN cat /made > /again\n")
+    done = session.build(argv.parse(["-t", built, "."], tmp_path), Kept())
+    assert done.outcome == "built", done.failure
+    assert ctr(session.engine, "run", "--rm", built, "cat", "/again") == "made\n"
+    session.engine.remove_image(base)

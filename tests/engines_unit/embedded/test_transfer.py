@@ -6,6 +6,7 @@ import gzip
 import hashlib
 import io
 import json
+import lzma
 import os
 import tarfile
 from collections.abc import Mapping
@@ -18,6 +19,7 @@ import pytest
 from layerlab.engines.embedded.engine import EmbeddedEngine
 from layerlab.engines.embedded.store import images
 from layerlab.engines.embedded.store.images import Image, RootFs, Settings
+from layerlab.engines.embedded.store.layers import Limits, compression
 from layerlab.errors import LayerlabError
 from tests.engines_unit.embedded.trees import file
 
@@ -237,6 +239,42 @@ def test_a_layer_that_is_not_the_one_named(stocked: EmbeddedEngine, tmp_path: Pa
     error = refusal(stocked, "load", "-i", archive(tmp_path / "bad.tar", parts))
     assert "x:1" not in stocked.store.names()
     assert "Digest did not match" in error.message, error.explain()
+
+
+def test_other_compressions_of_an_archive(engine: EmbeddedEngine, tmp_path: Path) -> None:
+    (tmp_path / "a.tar.xz").write_bytes(lzma.compress(b"tar"))
+    error = refusal(engine, "load", "-i", str(tmp_path / "a.tar.xz"))
+    assert (error.code, "compressed with xz" in error.message) == ("bad-archive", True)
+
+
+class TestZstd:
+    """Layers that are compressed with it are made plain by skopeo."""
+
+    @pytest.fixture
+    def packed(self, stocked: EmbeddedEngine, tmp_path: Path) -> Path:
+        """An image as skopeo puts it into a folder."""
+        source, target = f"oci:{stocked.store.root}:{NAMES[0]}", f"oci:{tmp_path}/zstd:x"
+        zstd = ("copy", "--dest-compress-format", "zstd", source, target)
+        stocked.library.skopeo.run("It is not compressed", *zstd)
+        stocked.library.skopeo.run("It is not copied", "copy", target, f"dir:{tmp_path}/packed")
+        layers = [compression(path) for path in (tmp_path / "packed").iterdir()]
+        assert layers.count("zstd") == 2
+        return tmp_path / "packed"
+
+    def test_is_taken(self, stocked: EmbeddedEngine, packed: Path) -> None:
+        made = stocked.library.take(packed, "zstd:1", "linux/amd64")
+        assert stocked.library.id_of(made) == f"sha256:{stocked.image(NAMES[0]).id}"
+
+    @pytest.mark.parametrize("limit", [100, 0], ids=["a bomb", "damaged"])
+    def test_is_refused(self, stocked: EmbeddedEngine, packed: Path, limit: int) -> None:
+        for path in packed.iterdir():
+            if not limit and compression(path) == "zstd":
+                path.write_bytes(path.read_bytes()[:-1])
+        with pytest.raises(LayerlabError) as caught:
+            stocked.library.take(packed, "zstd:1", limits=Limits(bytes=limit or 1 << 20))
+        assert caught.value.code == "hostile-layer"
+        assert "zstd:1 cannot be decompressed" in caught.value.message
+        assert ("file too large" if limit else "Digest did not match") in caught.value.message
 
 
 class Registry(BaseHTTPRequestHandler):

@@ -36,12 +36,13 @@ class Skopeo:
     program: Path | None
     environ: Mapping[str, str]
 
-    def command(self, *words: str, platform: str = "") -> tuple[str, ...]:
+    def command(self, *words: str, platform: str = "", limit: int = 0) -> tuple[str, ...]:
         """What to start.
 
         Args:
             words: its subcommand, and what follows.
             platform: whose image is meant where there are several; this machine's by default.
+            limit: bytes that no file may grow beyond which it writes.
 
         Raises:
             LayerlabError: code `no-skopeo`.
@@ -52,7 +53,8 @@ class Skopeo:
                 code="no-skopeo",
                 hint="Type in a terminal: layerlab setup",
             )
-        argv = [str(self.program), *self._policy()]
+        argv = ["prlimit", f"--fsize={limit}"] if limit else []
+        argv += [str(self.program), *self._policy()]
         if settings := self.environ.get("CONTAINERS_REGISTRIES_CONF"):
             # podman and Buildah look there by themselves.
             argv += ["--registries-conf", settings]
@@ -62,9 +64,9 @@ class Skopeo:
             argv += ["--override-variant", variant] if variant else []
         return (*argv, *words)
 
-    def run(self, what: str, *words: str, reasons: Sequence[Reason] = ()) -> bytes:
-        """What a command prints on its standard output; other arguments are those of `failed`."""
-        done = process.run(self.command(*words), env=self.environ)
+    def run(self, what: str, *words: str, limit: int = 0, reasons: Sequence[Reason] = ()) -> bytes:
+        """What a command prints on its standard output; see `command` and `failed`."""
+        done = process.run(self.command(*words, limit=limit), env=self.environ)
         if done.exit_code != 0:
             raise failed(what, done.argv, done.exit_code, done.output, reasons)
         return done.stdout

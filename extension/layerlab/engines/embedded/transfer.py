@@ -201,6 +201,8 @@ def _write(library: Library, saved: Sequence[_Saved], file: BinaryIO) -> None:
 def _checked(path: Path, archive: Path) -> Sequence[_Held]:
     """What an archive holds; a sound copy of it, uncompressed, is then at `archive`."""
     try:
+        if (kind := layers.compression(path)) not in ("", "gzip"):
+            raise _bad(path, f"it is compressed with {kind}, decompress it first")
         with archive.open("wb") as target:
             layers.unpacked(path, target)
         with archive.open("rb") as file:

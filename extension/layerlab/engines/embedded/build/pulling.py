@@ -16,12 +16,20 @@ from layerlab.engines import process, references
 from layerlab.engines.embedded.store import images
 from layerlab.engines.embedded.build.crew import Crew
 from layerlab.engines.embedded.store.images import Image, Json
+from layerlab.engines.embedded.store.layers import NO_MORE, Limits, compression
 from layerlab.engines.embedded.store.layout import Store
-from layerlab.engines.embedded.skopeo import Skopeo, failed, tls
+from layerlab.engines.embedded.skopeo import Reason, Skopeo, failed, tls
 from layerlab.errors import LayerlabError
 from layerlab.model.events import Progress
 
 _BLOB = re.compile(r"Copying blob (?:sha256:)?([0-9a-f]{12})")
+_DECOMPRESS = (
+    Reason(
+        "hostile-layer",
+        r"^(?!.*(?:no space left|disk quota))",
+        "Pull the image again; if that does not help, take another image.",
+    ),
+)
 
 
 class Descriptor(msgspec.Struct, omit_defaults=True, rename="camel"):
@@ -128,23 +136,27 @@ class Library:
             made = self.take(Path(folder), name, platform)
             self.name(references.short(name), [made], keep_others=True)
 
-    def take(self, folder: Path, name: str, platform: str = "") -> Json:
+    def take(
+        self, folder: Path, name: str, platform: str = "", limits: Limits = NO_MORE
+    ) -> Json:
         """Take over an image that skopeo has put into a folder.
 
         Args:
             folder: as `dir:` makes it: the manifest, and blobs under their digests.
             name: of the image, for messages.
             platform: that it is for; what its configuration says by default.
+            limits: how much each layer may hold.
 
         Returns:
             The descriptor of its manifest, which has no name yet.
         """
-        manifest = msgspec.json.decode((folder / "manifest.json").read_bytes(), type=Manifest)
+        folder = self._plain(folder, name, limits)
+        manifest = _manifest(folder)
         if manifest.config is None:
             raise LayerlabError(f"{name} is no image.", code="image-config")
         config = _blob(folder, manifest.config).read_bytes()
         image = images.image(msgspec.json.decode(config, type=Json))
-        layers = [self.store.take_layer(_blob(folder, one)) for one in manifest.layers]
+        layers = [self.store.take_layer(_blob(folder, one), limits) for one in manifest.layers]
         if tuple(layer.digest for layer in layers) != image.rootfs.diff_ids:
             raise LayerlabError(
                 f"The layers of {name} are not those that its configuration names.",
@@ -153,6 +165,20 @@ class Library:
             )
         own = platform_name("/".join(filter(None, (image.os, image.architecture, image.variant))))
         return self.put(msgspec.Raw(config), layers, platform or own)  # its id stays the same
+
+    def _plain(self, folder: Path, name: str, limits: Limits) -> Path:
+        """A folder with the same image, in which no layer is compressed with more than gzip."""
+        layers = [_blob(folder, one) for one in _manifest(folder).layers]
+        if {compression(layer) for layer in layers} <= {"", "gzip"}:
+            return folder
+        plain = folder / "plain"
+        self.skopeo.run(
+            f"A layer of {name} cannot be decompressed",
+            *("copy", "--dest-decompress", f"dir:{folder}", f"dir:{plain}"),
+            limit=limits.bytes,
+            reasons=_DECOMPRESS,
+        )
+        return plain
 
     def put(self, config: object, layers: Sequence[tuple[str, int]], platform: str) -> Json:
         """Write an image's configuration and manifest; the descriptor of the latter."""
@@ -206,6 +232,10 @@ def _pinned(name: str) -> str:
     """A name with tag and digest, of which skopeo takes one only."""
     rest, at, digest = name.partition("@")
     return f"{references.split(rest)[0]}@{digest}" if at else name
+
+
+def _manifest(folder: Path) -> Manifest:
+    return msgspec.json.decode((folder / "manifest.json").read_bytes(), type=Manifest)
 
 
 def _blob(folder: Path, descriptor: Descriptor) -> Path:
