@@ -161,30 +161,37 @@ OUTSIDE = json.loads(INDEX)
 OUTSIDE["manifests"][0]["digest"] = "sha256:../../../../../etc/passwd"
 OCI: dict[str, Member] = {"oci-layout": b'{"imageLayoutVersion":"1.0.0"}'}
 BAD: dict[str, tuple[dict[str, Member], str, str]] = {
-    "nothing in it": ({"a": b"b"}, "bad-archive", "no file index.json"),
+    "nothing in it": ({"a": b"b"}, "bad-archive", "“index.json” is not there"),
     "a name that climbs": ({"../out": b""}, "bad-archive", "“../out” climbs out"),
     "another content": (
         {f"blobs/sha256/{SUM}": b"other", "manifest.json": docker()},
         "bad-archive",
-        f"{SUM} has another content",
+        f"{SUM}” has another content",
     ),
     "a layer outside": (
         {"c.json": CONFIG, "manifest.json": docker("c.json", "../../etc/passwd")},
         "bad-archive",
-        "no file ../../etc/passwd",
+        "“../../etc/passwd” is not there",
     ),
     "a configuration outside": (
         {"manifest.json": docker("/etc/passwd")},
         "bad-archive",
-        "no file /etc/passwd",
+        "“/etc/passwd” is not there",
     ),
     "a link for a layer": (
         {"l": (LINK, "/etc/passwd"), "c.json": CONFIG, "manifest.json": docker("c.json", "l")},
         "bad-archive",
-        "no file l",
+        "“l” is not there, or no file",
     ),
-    "a link for the list": ({"manifest.json": (LINK, "/etc/passwd")}, "bad-archive", "no file"),
+    "a link for the list": ({"manifest.json": (LINK, "/etc/passwd")}, "bad-archive", "or no file"),
     "no list": ({"manifest.json": b"{}"}, "bad-archive", "list of images"),
+    "a deep list": ({"manifest.json": b"[" * 100_000}, "bad-archive", "list of images"),
+    "a huge list": ({"manifest.json": b" " * (5 << 20)}, "bad-archive", "is too large"),
+    "a name that moves the cursor": (
+        {"c.json": CONFIG, "manifest.json": docker("\x1b[2J")},
+        "bad-archive",
+        r"\x1b[2J",
+    ),
     "a layer too many": (
         {"l": LAYER, "c.json": CONFIG, "manifest.json": docker("c.json", "l")},
         "bad-archive",
@@ -203,7 +210,7 @@ BAD: dict[str, tuple[dict[str, Member], str, str]] = {
     "a link for a blob": (
         {**OCI, "index.json": INDEX, f"blobs/sha256/{SUM}": (LINK, "/etc/passwd")},
         "bad-archive",
-        f"{SUM} is no file",
+        f"{SUM}” is no file",
     ),
     "a digest that is a path": (
         {**OCI, "index.json": json.dumps(OUTSIDE).encode()},

@@ -30,6 +30,8 @@ _MAGIC, _MAGIC_END = b"ustar", 262
 """What the first header of any archive has, and where that ends."""
 _CONTAINERD_NAME = "io.containerd.image.name"
 """The annotation that has docker's and BuildKit's whole names; `NAME` is the tag alone there."""
+_MAX_LIST = 4 << 20
+"""Bytes of the list of an archive's images; skopeo has such a limit, too."""
 _LOAD = (
     Reason(
         "bad-archive",
@@ -202,50 +204,56 @@ def _checked(path: Path, archive: Path) -> Sequence[_Held]:
     """What an archive holds; a sound copy of it, uncompressed, is then at `archive`."""
     try:
         if (kind := layers.compression(path)) not in ("", "gzip"):
-            raise _bad(path, f"it is compressed with {kind}, decompress it first")
+            raise HostileLayerError(f"is compressed with {kind}, decompress it first")
         with archive.open("wb") as target:
             layers.unpacked(path, target)
-        with archive.open("rb") as file:
-            if not file.read(_MAGIC_END).endswith(_MAGIC):
-                raise _bad(path, "it is no tar archive")
-        entries = {one.path: one for one in foreign.read(archive, markers=False).entries}
+        return _held(archive)
     except HostileLayerError as error:
-        raise _bad(path, error.reason) from error
+        raise LayerlabError(
+            f"{path} is no archive of images that can be loaded: {error.reason}.",
+            code="bad-archive",
+            hint=_LOAD[0].hint,
+        ) from error
     except OSError as error:
         raise LayerlabError(
             f"{path} cannot be read: {error.strerror}.",
             code="no-such-file",
             hint="Name an archive of images, as “save -o FILE IMAGE” writes it.",
         ) from error
+
+
+def _held(archive: Path) -> Sequence[_Held]:
+    with archive.open("rb") as file:
+        if not file.read(_MAGIC_END).endswith(_MAGIC):
+            raise HostileLayerError("is no tar archive")
+    entries = {one.path: one for one in foreign.read(archive, markers=False).entries}
     for name, entry in entries.items():
         digest = name.removeprefix(_BLOBS)
         if digest != name and entry.type == "file" and entry.digest != digest:
-            raise _bad(path, f"its {name} has another content than its name says")
+            raise HostileLayerError("has another content than its name says", name)
+    of = _of_docker if "manifest.json" in entries else _of_oci
     try:
-        if "manifest.json" in entries:
-            return list(_of_docker(path, archive, entries))
-        return list(_of_oci(path, archive, entries))
-    except msgspec.DecodeError as error:
-        raise _bad(path, f"its list of images cannot be read ({error})") from error
+        return list(of(archive, entries))
+    except (msgspec.DecodeError, RecursionError) as error:
+        raise HostileLayerError(f"has a list of images that cannot be read ({error})") from error
 
 
-def _of_docker(path: Path, archive: Path, entries: dict[str, Entry]) -> Iterator[_Held]:
-    text = _text(path, archive, entries, "manifest.json")
+def _of_docker(archive: Path, entries: dict[str, Entry]) -> Iterator[_Held]:
+    text = _text(archive, entries, "manifest.json")
     found = msgspec.json.decode(text, type=list[dict[str, object]])
     for number, described in enumerate(found):
         image = msgspec.convert(images.said(described), _Saved)
         for name in (image.config, *image.layers):
-            _file(path, entries, name)
+            _file(entries, name)
         names = map(references.short, image.repo_tags)
         yield _Held(f"docker-archive:{archive}:@{number}", tuple(names))
 
 
-def _of_oci(path: Path, archive: Path, entries: dict[str, Entry]) -> Iterator[_Held]:
+def _of_oci(archive: Path, entries: dict[str, Entry]) -> Iterator[_Held]:
     for name, entry in entries.items():
         if entry.type not in ("file", "dir"):
-            raise _bad(path, f"its {name} is no file")  # skopeo would unpack it
-    text = _text(path, archive, entries, "index.json")
-    found = msgspec.json.decode(text, type=_Layout).manifests
+            raise HostileLayerError("is no file", name)  # skopeo would unpack it
+    found = msgspec.json.decode(_text(archive, entries, "index.json"), type=_Layout).manifests
     for image in found:
         short = image.annotations.get(NAME, "")
         name = image.annotations.get(_CONTAINERD_NAME) or short
@@ -253,26 +261,20 @@ def _of_oci(path: Path, archive: Path, entries: dict[str, Entry]) -> Iterator[_H
         yield _Held(source, (references.short(name),) if name else ())
 
 
-def _text(path: Path, archive: Path, entries: dict[str, Entry], name: str) -> bytes:
-    entry = _file(path, entries, name)
+def _text(archive: Path, entries: dict[str, Entry], name: str) -> bytes:
+    entry = _file(entries, name)
+    if entry.size > _MAX_LIST:
+        raise HostileLayerError("is too large", name)
     with archive.open("rb") as file:
         file.seek(entry.offset)
         return file.read(entry.size)
 
 
-def _file(path: Path, entries: dict[str, Entry], name: str) -> Entry:
+def _file(entries: dict[str, Entry], name: str) -> Entry:
     """A file of an archive; older versions of docker save a layer that is there twice as a link."""
     entry = entries.get(name)
     if entry is not None and entry.type == "link":
         entry = entries.get(posixpath.normpath(posixpath.join(name, "..", entry.link)))
     if entry is None or entry.type != "file":
-        raise _bad(path, f"it holds no file {name}")
+        raise HostileLayerError("is not there, or no file", name)
     return entry
-
-
-def _bad(path: Path, reason: str) -> LayerlabError:
-    return LayerlabError(
-        f"{path} is no archive of images that can be loaded: {reason}.",
-        code="bad-archive",
-        hint=_LOAD[0].hint,
-    )
