@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from socket import AF_UNIX, socket
 from typing import cast
 
 import pytest
@@ -20,7 +21,7 @@ pytestmark = [pytest.mark.engine("docker"), pytest.mark.live, pytest.mark.timeou
 
 NAMES = sorted(path.stem for path in equality.DOCKERFILES.glob("*.Dockerfile"))
 OPTIONS = {
-    "mounts": ["--secret", "id=token,src=context/one.txt"],
+    "mounts": ["--secret", "id=token,src=context/one.txt", "--ssh", "default=agent"],
     "targets": [
         *("--target", "wanted", "--build-arg", "WHAT=argument"),
         *("--label", "given=by hand", "--label", "stage=last"),
@@ -72,7 +73,9 @@ def pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pair]:
     folder = tmp_path_factory.mktemp("equal")
     (folder / "context").mkdir()
     equality.lay_out(folder / "context")
-    with equality.served(folder / "context") as url:
+    with equality.served(folder / "context") as url, socket(AF_UNIX) as agent:
+        agent.bind(str(folder / "agent"))
+        agent.listen()
         made = Pair(folder, url)
         yield made
     if made.tags:

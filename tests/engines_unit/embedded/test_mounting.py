@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from socket import AF_UNIX, socket
 
 import pytest
 
 from layerlab.cache.program import Mount
 from layerlab.engines.embedded.build.copying import Copying, groups
 from layerlab.engines.embedded.build.crew import Crew
-from layerlab.engines.embedded.build.mounting import SHOWN, Mounting, secrets
+from layerlab.engines.embedded.build.mounting import SHOWN, Mounting, agents, secrets
 from layerlab.engines.embedded.runners.job import Bind
 from layerlab.engines.embedded.store.layout import Store
 from layerlab.errors import LayerlabError
@@ -37,6 +38,7 @@ def mounting(tmp_path: Path) -> Mounting:
         Crew().pause,
         fill,
         {"token": b"hush"},
+        {"default": tmp_path / "agent"},
         owners=OWNERS,
         now=1_700_000_000,
     )
@@ -66,6 +68,43 @@ def test_a_cache_lasts(mounting: Mounting, tmp_path: Path) -> None:
         kept.append(bind)
     assert kept[0].host == kept[2].host != kept[1].host
     assert (kept[0].host / "found").exists()
+
+
+def test_a_cache_begins_with_files_and_goes_its_own_way(mounting: Mounting, tmp_path: Path) -> None:
+    asked, plain = mount("cache", origin="stage"), mount("cache")
+    for number in (1, 2):
+        scratch = tmp_path / f"scratch-{number}"
+        scratch.mkdir()
+        with mounting.made([asked, plain], "/", scratch) as (begun, other):
+            assert not begun.read_only
+            assert begun.host != other.host
+            found = {path.name: path.read_bytes() for path in begun.host.iterdir()}
+            assert found == {"file": b"x" * number}
+            (begun.host / "file").write_bytes(b"xx")
+
+
+def test_agents_are_where_docker_has_them(mounting: Mounting, tmp_path: Path) -> None:
+    asked = [mount("ssh", ""), mount("ssh", "", id="absent"), mount("ssh", "own", id="default")]
+    with mounting.made(asked, "/work", tmp_path / "scratch") as made:
+        assert made == [
+            Bind(tmp_path / "agent", "/run/buildkit/ssh_agent.0"),
+            Bind(tmp_path / "agent", "/work/own"),
+        ]
+
+
+def test_agents_come_from_sockets_and_the_environment(tmp_path: Path) -> None:
+    path = tmp_path / "agent"
+    with socket(AF_UNIX) as own:
+        own.bind(str(path))
+        values = ["default", "other=agent"]
+        assert agents(values, tmp_path, {"SSH_AUTH_SOCK": str(path)}) == {
+            "default": path,
+            "other": path,
+        }
+        for value in ("default", f"key={__file__}"):
+            with pytest.raises(LayerlabError) as raised:
+                agents([value], tmp_path, {})
+            assert raised.value.code == "bad-ssh"
 
 
 def test_a_tmpfs_is_empty_and_goes(mounting: Mounting, tmp_path: Path) -> None:
@@ -101,10 +140,11 @@ def test_owners(mounting: Mounting, tmp_path: Path, kind: str) -> None:
 @pytest.mark.parametrize(
     ("asked", "code"),
     [
-        (mount("ssh"), "mount-refused"),
-        (mount("cache", origin="stage"), "mount-refused"),
+        (mount("else"), "mount-refused"),
+        (mount("ssh", id="absent", required=""), "missing-ssh"),
         (mount("tmpfs", "/"), "mount-refused"),
         (mount("secret", id="absent", required="true"), "missing-secret"),
+        (mount("secret", id="absent", required=""), "missing-secret"),
     ],
 )
 def test_refused(mounting: Mounting, tmp_path: Path, asked: Mount, code: str) -> None:

@@ -12,3 +12,6 @@ RUN --mount=type=tmpfs,target=/scratch echo x > /scratch/x && stat -c %a /scratc
 RUN --mount=type=secret,id=token cat /run/secrets/token > token && stat -c '%a %u:%g' /run/secrets/token >> token
 RUN --mount=type=secret,id=token,target=/etc/token,mode=0444,uid=7,gid=8 stat -c '%a %u:%g' /etc/token > token-mode
 RUN --mount=type=secret,id=absent ls /run/secrets 2>/dev/null > absent || true
+RUN --mount=type=ssh echo $SSH_AUTH_SOCK > ssh && test -S $SSH_AUTH_SOCK
+RUN --mount=type=ssh,id=absent --mount=type=ssh,target=/agent echo $SSH_AUTH_SOCK > ssh-two && test -S /agent && ! test -e $SSH_AUTH_SOCK
+RUN --mount=type=cache,id=begun,from=other,source=/data,target=/cache cat /cache/file > begun && stat -c '%a %u:%g' /cache /cache/file >> begun

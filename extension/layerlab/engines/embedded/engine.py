@@ -25,11 +25,12 @@ from layerlab.engines.base import (
     Image,
 )
 from layerlab.engines.embedded.build.builder import Builder
-from layerlab.engines.embedded.build.pulling import Library, platform_of
+from layerlab.engines.embedded.build.pulling import Descriptor, Library, platform_of
 from layerlab.engines.embedded.build.rootfs import retire
 from layerlab.engines.embedded.containers import Containers
 from layerlab.engines.embedded.runners import tools
 from layerlab.engines.embedded.runners.tools import Toolbox
+from layerlab.engines.embedded.skopeo import Skopeo
 from layerlab.engines.embedded.store import images as oci
 from layerlab.engines.embedded.store.layout import Store
 from layerlab.engines.embedded.words import Words
@@ -76,7 +77,7 @@ class EmbeddedEngine:
     @cached_property
     def library(self) -> Library:
         """Its images by their names."""
-        return Library(self.store, self.toolbox.skopeo, self._environ)
+        return Library(self.store, Skopeo(self.toolbox.skopeo, self._environ))
 
     @cached_property
     def _containers(self) -> Containers:
@@ -173,23 +174,35 @@ class EmbeddedEngine:
 
     def configuration(self, name: str) -> oci.Image:
         """An image's own description, for this machine's platform where there are several."""
-        return oci.image(self.store.get_json(self._config(references.short(name))[0]))
+        return oci.image(self.store.get_json(self._config(name)[0]))
 
     def tag(self, name: str, other: str) -> None:
         """Give an image one more name."""
+        found = self._manifests(name).values()
+        self.library.name(references.short(other), [msgspec.to_builtins(one) for one in found])
+
+    def chosen(self, name: str, platform: str = "") -> Descriptor:
+        """The manifest of an image: for a platform, else for this machine's, else the first."""
+        found = self._manifests(name)
+        if platform and platform not in found:
+            raise LayerlabError(
+                f"There is no {name} for {platform} here.",
+                code="wrong-platform",
+                hint=f"It is here for {', '.join(sorted(found))}.",
+            )
+        return found.get(platform or emulation.native()) or next(iter(found.values()))
+
+    def _manifests(self, name: str) -> dict[str, Descriptor]:
+        """The manifests of an image by their platforms; raises where there is none."""
         found = self.library.manifests(references.short(name))
         if not found:
             raise _no_image(name)
-        self.library.name(references.short(other), [msgspec.to_builtins(one) for one in found])
+        return {platform_of(one): one for one in found}
 
-    def _config(self, short: str) -> tuple[str, tuple[str, ...]]:
+    def _config(self, name: str) -> tuple[str, tuple[str, ...]]:
         """The digest of an image's configuration, and the architectures that there are."""
-        found = {platform_of(one): one for one in self.library.manifests(short)}
-        if not found:
-            raise _no_image(short)
-        chosen = found.get(emulation.native()) or next(iter(found.values()))
-        architectures = tuple(sorted(platform.split("/")[1] for platform in found))
-        return self.library.config_of(chosen), architectures
+        architectures = {platform.split("/")[1] for platform in self._manifests(name)}
+        return self.library.config_of(self.chosen(name)), tuple(sorted(architectures))
 
     def images(self) -> tuple[Image, ...]:
         """See `base.Engine`."""

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence, Set
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from layerlab.engines import emulation, references
 from layerlab.engines.base import Container, Image
+from layerlab.engines.embedded import transfer
 from layerlab.errors import CommandFailedError, LayerlabError
 
 if TYPE_CHECKING:
@@ -20,6 +22,25 @@ ISOLATION = {
     "PRoot": "own files only, and a program that means to can leave them; this machine's "
     "processes and network",
 }
+HELP = {
+    "history": "IMAGE: the instructions that made it",
+    "images": "[NAME…]: those that are here",
+    "info": "what carries out RUN, what is isolated, where the store is",
+    "inspect": "IMAGE…: all that is known of it",
+    "load": "-i FILE: take the images of an archive, docker's or OCI's, gzipped or not",
+    "logs": "CONTAINER: what it has printed",
+    "prune": "remove what no image needs",
+    "ps": "[-a]: containers that run; all of them",
+    "pull": "[--platform OS/ARCH] IMAGE: fetch it from a registry",
+    "push": "IMAGE: copy it to the registry that its name begins with",
+    "rm": "CONTAINER…: stop and remove",
+    "rmi": "IMAGE…: take the name away",
+    "run": "[--rm] [--name NAME] [--platform OS/ARCH] IMAGE [COMMAND…]",
+    "save": "-o FILE [--platform OS/ARCH] IMAGE…: write an archive, in docker's format",
+    "tag": "IMAGE NAME: one more name for it",
+    "version": "of Layerlab",
+}
+"""The words, what each takes, and what it does."""
 
 
 class Words:
@@ -32,19 +53,7 @@ class Words:
     def __init__(self, engine: EmbeddedEngine) -> None:
         self._engine = engine
         self._words: dict[str, Callable[[Sequence[str]], str]] = {
-            "info": self._info,
-            "version": self._version,
-            "images": self._images,
-            "ps": self._ps,
-            "inspect": self._inspect,
-            "history": self._history,
-            "logs": self._logs,
-            "prune": self._prune,
-            "pull": self._pull,
-            "rm": self._rm,
-            "rmi": self._rmi,
-            "run": self._run,
-            "tag": self._tag,
+            word: getattr(self, f"_{word}") for word in HELP
         }
 
     def say(self, args: Sequence[str]) -> str:
@@ -53,6 +62,8 @@ class Words:
         if word in ("image", "container") and rest:
             listing = "images" if word == "image" else "ps"
             word, rest = (listing if rest[0] == "ls" else rest[0]), rest[1:]
+        if word in ("help", "--help"):
+            return "".join(f"{known:10}{text}\n" for known, text in HELP.items())
         if word not in self._words:
             raise _error(
                 f"The embedded engine has no command {word}." if word else "Which command?",
@@ -119,6 +130,34 @@ class Words:
             pass
         return f"{name}\n"
 
+    def _push(self, args: Sequence[str]) -> str:
+        name = _one(args)
+        self._engine.image(name)
+        return transfer.push(self._engine.library, name)
+
+    def _save(self, args: Sequence[str]) -> str:
+        given, names = _anywhere(args, {"-o", "--output", "--platform"})
+        path = given.get("-o") or given.get("--output")
+        if not path:
+            raise _error(
+                "save writes an archive, and a terminal or a notebook can only show text.",
+                "Name a file for it: save -o colors.tar colors:first",
+            )
+        if not names:
+            raise _error("save takes one image, or several.", "save -o colors.tar colors:first")
+        platform = given.get("--platform", "")
+        chosen = [(references.short(name), self._engine.chosen(name, platform)) for name in names]
+        transfer.save(self._engine.library, chosen, Path(path))
+        return ""
+
+    def _load(self, args: Sequence[str]) -> str:
+        given, rest = _anywhere(args, {"-i", "--input"})
+        path = given.get("-i") or given.get("--input")
+        if not path or rest:
+            raise _error("load takes the name of an archive.", "load -i colors.tar")
+        names = transfer.load(self._engine.library, Path(path))
+        return "".join(f"Loaded image: {name}\n" for name in names)
+
     def _prune(self, _: Sequence[str]) -> str:
         return f"Total reclaimed space: {self._engine.prune() / 1e6:.1f}MB\n"
 
@@ -179,6 +218,19 @@ def _options(
             known = ", ".join(sorted(valued | switches))
             raise _error(f"The embedded engine does not know {name} here.", f"It knows {known}.")
     return found, rest
+
+
+def _anywhere(args: Sequence[str], valued: Set[str]) -> tuple[dict[str, str], Sequence[str]]:
+    """The options, which may stand after names, too; and the names."""
+    found: dict[str, str] = {}
+    names: list[str] = []
+    rest = args
+    while rest:
+        given, rest = _options(rest, valued)
+        found |= given
+        names += rest[:1]
+        rest = rest[1:]
+    return found, names
 
 
 def _one(args: Sequence[str]) -> str:

@@ -34,6 +34,7 @@ from layerlab.progress.steps import Steps
 KNOWN = frozenset(
     (
         *("--tag", "--file", "--build-arg", "--platform", "--label", "--target", "--secret"),
+        "--ssh",
         *("--no-cache", "--no-cache-filter", "--load", "--progress", "--quiet"),
     )
 )
@@ -131,6 +132,7 @@ class Builder:
             output=self.output,
             mounts=self.folder / "mounts",
             secrets=mounting.secrets(secrets, self.request.cwd, self.environ),
+            agents=mounting.agents(self.request.values("--ssh"), self.request.cwd, self.environ),
             scratch=scratch,
         )
         return Target(

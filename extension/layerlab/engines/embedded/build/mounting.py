@@ -12,6 +12,7 @@ import posixpath
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from hashlib import sha256
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from layerlab.cache.program import Mount
 from layerlab.engines.embedded.store import disk
@@ -57,6 +58,41 @@ def secrets(values: Sequence[str], cwd: Path, environ: Mapping[str, str]) -> dic
     return found
 
 
+def agents(values: Sequence[str], cwd: Path, environ: Mapping[str, str]) -> dict[str, Path]:
+    """The sockets of SSH agents of the command line, by their ids.
+
+    Args:
+        values: of `--ssh`: `default` for the agent that SSH_AUTH_SOCK names, or `ID=SOCKET`.
+        cwd: where paths start.
+        environ: environment variables.
+
+    Raises:
+        LayerlabError: code `bad-ssh`.
+    """
+    found = {}
+    for value in values:
+        name, _, given = value.partition("=")
+        socket = cwd / (given or environ.get("SSH_AUTH_SOCK", ""))
+        if not socket.is_socket():
+            raise LayerlabError(
+                f"There is no SSH agent for --ssh {value}.",
+                code="bad-ssh",
+                hint="Start one, and give it your key: eval $(ssh-agent); ssh-add. Files with keys "
+                "are nothing that the embedded engine takes.",
+            )
+        found[name] = socket
+    return found
+
+
+def ssh_targets(mounts: Sequence[Mount], cwd: str) -> list[str]:
+    """Where a RUN finds its agents; SSH_AUTH_SOCK is the first (`ExecOp.Marshal`, `llb/exec.go`)."""
+    asked = [mount for mount in mounts if mount.type == "ssh"]
+    return [
+        posixpath.join("/", cwd, mount.target or f"/run/buildkit/ssh_agent.{number}")
+        for number, mount in enumerate(asked)
+    ]
+
+
 class Mounting:
     """Makes the mounts of one RUN.
 
@@ -65,7 +101,7 @@ class Mounting:
         kept: the folder of the cache mounts, which last from build to build.
         pause: called again and again while another build has one that is locked.
         fill: see `Fill`.
-        secrets: see `secrets`.
+        secrets, agents: see the functions of these names.
         owners: files get their owners on disk.
         now: seconds since the epoch.
     """
@@ -77,6 +113,7 @@ class Mounting:
         pause: Callable[[], None],
         fill: Fill,
         secrets: Mapping[str, bytes],
+        agents: Mapping[str, Path],
         *,
         owners: bool,
         now: int,
@@ -86,6 +123,7 @@ class Mounting:
         self._pause = pause
         self._fill = fill
         self._secrets = secrets
+        self._agents = agents
         self._owners = owners
         self._now = now
 
@@ -94,15 +132,17 @@ class Mounting:
         """The mounts, in folders below `scratch` or kept ones, for as long as the block lasts.
 
         Raises:
-            LayerlabError: code `mount-refused`, `missing-secret`, or as of `fill`.
+            LayerlabError: code `mount-refused`, `missing-secret`, `missing-ssh`, or as of `fill`.
         """
+        sockets = iter(ssh_targets(mounts, cwd))
         with contextlib.ExitStack() as stack:
             binds = []
             for number, mount in enumerate(mounts):
                 folder = scratch / f"mount-{number}"
                 folder.mkdir()
                 stack.callback(discard, folder)
-                target = posixpath.join("/", cwd, mount.target or self._default(mount))
+                asked = next(sockets) if mount.type == "ssh" else mount.target
+                target = posixpath.join("/", cwd, asked or self._default(mount))
                 if posixpath.normpath(target) == "/":
                     raise _refused("RUN --mount without a target below /")
                 if (host := self._one(mount, target, folder, stack)) is not None:
@@ -125,37 +165,63 @@ class Mounting:
                 return folder
             case "secret":
                 return self._secret(mount, folder)
+            case "ssh":
+                return self._agent(mount)
         raise _refused(f"RUN --mount=type={mount.type}")
 
     def _bind(self, mount: Mount, folder: Path, stack: contextlib.ExitStack) -> Path:
+        tree = RootFilesystem(folder, self._store, owners=self._owners)
+        state = stack.enter_context(tree.at((self._shown(mount),)))
+        return state.root / SHOWN.strip("/")
+
+    def _shown(self, mount: Mount) -> str:
+        """The digest of a layer that has what is mounted."""
         copying = Copying(self._store.view(()), None, None, self._now)
         self._fill(mount, copying)
         members: tuple[Member, ...] = copying.members()
-        layer = self._store.add_layer(members, epoch=None)
-        tree = RootFilesystem(folder, self._store, owners=self._owners)
-        state = stack.enter_context(tree.at((layer.digest,)))
-        return state.root / SHOWN.strip("/")
+        return self._store.add_layer(members, epoch=None).digest
 
     def _cache(self, mount: Mount, target: str, stack: contextlib.ExitStack) -> Path:
-        if mount.origin:
-            raise LayerlabError(
-                "The embedded engine cannot begin a cache mount with another stage's files.",
-                code="mount-refused",
-                hint="Leave out from=, or take docker, nerdctl, podman or buildah.",
-            )
-        name = sha256((mount.option("id") or target).encode()).hexdigest()
+        self._kept.mkdir(parents=True, exist_ok=True)
+        begin = self._shown(mount) if mount.origin else ""
+        name = sha256(((mount.option("id") or target) + begin).encode()).hexdigest()
         folder = self._kept / name
-        folder.mkdir(parents=True, exist_ok=True)
-        self._dress(folder, mount, "755")
+        if begin:
+            self._begin(folder, begin)
+        else:
+            folder.mkdir(exist_ok=True)
+            self._dress(folder, mount, "755")
         if mount.option("sharing") == "locked":
             lock = self._kept / f"{name}.lock"
             stack.enter_context(disk.locked(lock, pause=self._pause))
         return folder
 
+    def _begin(self, folder: Path, layer: str) -> None:
+        """Make a cache that begins with files, where it is not there yet."""
+        with (
+            disk.locked(folder.with_suffix(".begin"), pause=self._pause),
+            TemporaryDirectory(dir=self._kept) as made,
+        ):
+            if not folder.exists():
+                tree = RootFilesystem(Path(made), self._store, owners=self._owners)
+                with tree.at((layer,)) as state:
+                    shown = state.root / SHOWN.strip("/")
+                shown.replace(folder)
+
+    def _agent(self, mount: Mount) -> Path | None:
+        name = mount.option("id") or "default"
+        if name not in self._agents and _required(mount):
+            raise LayerlabError(
+                f"The SSH agent {name} is required, and the command line gives none.",
+                code="missing-ssh",
+                hint=f"Add --ssh {name} to the build command.",
+            )
+        return self._agents.get(name)
+
     def _secret(self, mount: Mount, folder: Path) -> Path | None:
         name = mount.option("id") or posixpath.basename(mount.target)
         if name not in self._secrets:
-            if (mount.option("required") or "false").lower() in ("false", "0"):
+            if not _required(mount):
                 return None
             raise LayerlabError(
                 f"The secret {name} is required, and the command line gives none.",
@@ -178,8 +244,13 @@ def _refused(what: str) -> LayerlabError:
     return LayerlabError(
         f"The embedded engine has no {what}.",
         code="mount-refused",
-        hint="It has bind, cache, tmpfs and secret. docker, nerdctl, podman and buildah have more.",
+        hint="It has bind, cache, tmpfs, secret and ssh.",
     )
+
+
+def _required(mount: Mount) -> bool:
+    value = mount.option("required")
+    return value is not None and value.lower() not in ("false", "0")
 
 
 def _is_shut(mount: Mount) -> bool:

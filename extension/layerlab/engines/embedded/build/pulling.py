@@ -2,27 +2,34 @@
 
 from __future__ import annotations
 
-import os
 import re
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple
 
 import msgspec
 
+from layerlab.cache.key import platform_name
 from layerlab.engines import process, references
 from layerlab.engines.embedded.store import images
 from layerlab.engines.embedded.build.crew import Crew
 from layerlab.engines.embedded.store.images import Image, Json
+from layerlab.engines.embedded.store.layers import NO_MORE, Limits, compression
 from layerlab.engines.embedded.store.layout import Store
+from layerlab.engines.embedded.skopeo import Reason, Skopeo, failed, tls
 from layerlab.errors import LayerlabError
 from layerlab.model.events import Progress
-from layerlab.progress.failures import find_cause
 
-T = TypeVar("T")
 _BLOB = re.compile(r"Copying blob (?:sha256:)?([0-9a-f]{12})")
+_DECOMPRESS = (
+    Reason(
+        "hostile-layer",
+        r"^(?!.*(?:no space left|disk quota))",
+        "Pull the image again; if that does not help, take another image.",
+    ),
+)
 
 
 class Descriptor(msgspec.Struct, omit_defaults=True, rename="camel"):
@@ -57,12 +64,10 @@ class Library:
     Args:
         store: keeps them.
         skopeo: fetches them.
-        environ: its environment: it reads the same settings of registries as podman.
     """
 
     store: Store
-    skopeo: Path | None
-    environ: Mapping[str, str]
+    skopeo: Skopeo
 
     def image(self, name: str, platform: str, crew: Crew | None = None) -> Found:
         """An image by the name that a Dockerfile has; raises as `get` does."""
@@ -116,30 +121,64 @@ class Library:
         config = self._manifest(descriptor).config
         return config.digest if config else ""
 
+    def contents(self, descriptor: Descriptor) -> tuple[str, tuple[str, ...]]:
+        """The digests of the configuration of a manifest, and of its layers, the lowest first."""
+        manifest = self._manifest(descriptor)
+        config = manifest.config.digest if manifest.config else ""
+        return config, tuple(layer.digest for layer in manifest.layers)
+
     def pull(
         self, name: str, platform: str, step: str = "", crew: Crew | None = None
     ) -> Generator[Progress, None, None]:
         """Fetch an image, and give it its short name, beside those for other platforms."""
         with TemporaryDirectory(dir=self.store.root, prefix="pull-") as folder:
-            layout = Path(folder, "layout")
-            yield from self._copy(name, platform, layout, step, crew or Crew())
-            self.take(layout, references.short(name), platform)
+            yield from self._copy(name, platform, Path(folder), step, crew or Crew())
+            made = self.take(Path(folder), name, platform)
+            self.name(references.short(name), [made], keep_others=True)
 
-    def take(self, layout: Path, name: str, platform: str) -> None:
-        """Take over the one image of a layout, under a short name."""
-        top = msgspec.json.decode((layout / "index.json").read_bytes(), type=Manifest)
-        manifest = _read(layout, top.manifests[0], Manifest)
+    def take(
+        self, folder: Path, name: str, platform: str = "", limits: Limits = NO_MORE
+    ) -> Json:
+        """Take over an image that skopeo has put into a folder.
+
+        Args:
+            folder: as `dir:` makes it: the manifest, and blobs under their digests.
+            name: of the image, for messages.
+            platform: that it is for; what its configuration says by default.
+            limits: how much each layer may hold.
+
+        Returns:
+            The descriptor of its manifest, which has no name yet.
+        """
+        folder = self._plain(folder, name, limits)
+        manifest = _manifest(folder)
         if manifest.config is None:
             raise LayerlabError(f"{name} is no image.", code="image-config")
-        config = _read(layout, manifest.config, Json)
-        layers = [self.store.take_layer(_blob(layout, one)) for one in manifest.layers]
-        if tuple(layer.digest for layer in layers) != images.image(config).rootfs.diff_ids:
+        config = _blob(folder, manifest.config).read_bytes()
+        image = images.image(msgspec.json.decode(config, type=Json))
+        layers = [self.store.take_layer(_blob(folder, one), limits) for one in manifest.layers]
+        if tuple(layer.digest for layer in layers) != image.rootfs.diff_ids:
             raise LayerlabError(
                 f"The layers of {name} are not those that its configuration names.",
                 code="hostile-layer",
                 hint="Pull the image again; if that does not help, take another image.",
             )
-        self.name(name, [self.put(config, layers, platform)], keep_others=True)
+        own = platform_name("/".join(filter(None, (image.os, image.architecture, image.variant))))
+        return self.put(msgspec.Raw(config), layers, platform or own)  # its id stays the same
+
+    def _plain(self, folder: Path, name: str, limits: Limits) -> Path:
+        """A folder with the same image, in which no layer is compressed with more than gzip."""
+        layers = [_blob(folder, one) for one in _manifest(folder).layers]
+        if {compression(layer) for layer in layers} <= {"", "gzip"}:
+            return folder
+        plain = folder / "plain"
+        self.skopeo.run(
+            f"A layer of {name} cannot be decompressed",
+            *("copy", "--dest-decompress", f"dir:{folder}", f"dir:{plain}"),
+            limit=limits.bytes,
+            reasons=_DECOMPRESS,
+        )
+        return plain
 
     def put(self, config: object, layers: Sequence[tuple[str, int]], platform: str) -> Json:
         """Write an image's configuration and manifest; the descriptor of the latter."""
@@ -166,51 +205,20 @@ class Library:
         return msgspec.convert(self.store.get_json(descriptor.digest), Manifest)
 
     def _copy(
-        self, name: str, platform: str, layout: Path, step: str, crew: Crew
+        self, name: str, platform: str, folder: Path, step: str, crew: Crew
     ) -> Generator[Progress, None, None]:
-        command = self._command(name, platform, layout)
+        words = ("copy", "--preserve-digests", *tls("src-", name))
+        source, target = f"docker://{_pinned(name)}", f"dir:{folder}"
+        command = self.skopeo.command(*words, source, target, platform=platform)
         said = b""
-        with process.stream(command, env=self.environ) as output:
+        with process.stream(command, env=self.skopeo.environ) as output:
             for chunk in crew.chunks(output):
                 said += chunk.data
                 for match in _BLOB.finditer(chunk.data.decode(errors="replace")):
                     yield Progress(at=chunk.at, step=step, item=match[1], current=0)
             code = output.wait()
         if code != 0:
-            lines = said.decode(errors="replace").strip().splitlines()
-            cause = find_cause([], lines)
-            raise LayerlabError(
-                f"{name} cannot be fetched: {cause.message}",
-                code=cause.code,
-                hint=cause.hint,
-                command=command,
-                exit_code=code,
-                output="\n".join(lines[-5:]),
-            )
-
-    def _command(self, name: str, platform: str, layout: Path) -> tuple[str, ...]:
-        if self.skopeo is None:
-            raise LayerlabError(
-                "skopeo is missing, which fetches base images.",
-                code="no-skopeo",
-                hint="Type in a terminal: layerlab setup",
-            )
-        system, architecture, variant = (*platform.split("/"), "")[:3]
-        argv = [str(self.skopeo), *self._policy(), "--override-os", system]
-        if settings := self.environ.get("CONTAINERS_REGISTRIES_CONF"):
-            # podman and Buildah look there by themselves.
-            argv += ["--registries-conf", settings]
-        argv += ["--override-arch", architecture]
-        argv += ["--override-variant", variant] if variant else []
-        argv += ["copy", "--preserve-digests"]
-        argv += ["--src-tls-verify=false"] if references.on_loopback(name) else []
-        return (*argv, f"docker://{_pinned(name)}", f"oci:{layout}:image")
-
-    def _policy(self) -> tuple[str, ...]:
-        """Without a file that says whose images to trust, skopeo refuses all of them."""
-        home = Path(self.environ.get("HOME", os.path.expanduser("~")))  # noqa: PTH111 - text
-        places = (home / ".config/containers/policy.json", Path("/etc/containers/policy.json"))
-        return () if any(place.exists() for place in places) else ("--insecure-policy",)
+            raise failed(f"{name} cannot be fetched", command, code, said)
 
 
 def platform_of(descriptor: Descriptor) -> str:
@@ -226,9 +234,9 @@ def _pinned(name: str) -> str:
     return f"{references.split(rest)[0]}@{digest}" if at else name
 
 
-def _blob(layout: Path, descriptor: Descriptor) -> Path:
-    return layout / "blobs" / descriptor.digest.replace(":", "/")
+def _manifest(folder: Path) -> Manifest:
+    return msgspec.json.decode((folder / "manifest.json").read_bytes(), type=Manifest)
 
 
-def _read(layout: Path, descriptor: Descriptor, kind: type[T]) -> T:
-    return msgspec.json.decode(_blob(layout, descriptor).read_bytes(), type=kind)
+def _blob(folder: Path, descriptor: Descriptor) -> Path:
+    return folder / descriptor.digest.partition(":")[2]

@@ -26,7 +26,7 @@ from layerlab.engines.embedded.build.copying import Copying, Source, groups
 from layerlab.engines.embedded.store.images import History, Settings
 from layerlab.engines.embedded.runners.job import Bind
 from layerlab.engines.embedded.store.layers import Slice
-from layerlab.engines.embedded.build.mounting import SHOWN, Mounting
+from layerlab.engines.embedded.build.mounting import SHOWN, Mounting, ssh_targets
 from layerlab.engines.embedded.build.running import Asked, Running, failed
 from layerlab.engines.embedded.store.selection import select
 from layerlab.engines.embedded.store.layout import Store
@@ -73,7 +73,7 @@ class Working:
         running: carries out RUNs.
         output: what they print.
         mounts: the folder of the cache mounts.
-        secrets: see `mounting.secrets`.
+        secrets, agents: see the functions of these names in `mounting`.
         scratch: a folder of ours, for as long as the build lasts.
     """
 
@@ -84,6 +84,7 @@ class Working:
     output: Output
     mounts: Path
     secrets: Mapping[str, bytes]
+    agents: Mapping[str, Path]
     scratch: Path
     answers: dict[str, Answer] = field(default_factory=dict)
 
@@ -224,6 +225,7 @@ class Working:
             missing = f'exec: "{argv[0]}": stat {argv[0]}: no such file or directory'
             raise failed(text, missing)
         mounts = tuple(read.mounts(command, place.scope))
+        agents = {"SSH_AUTH_SOCK": target for target in ssh_targets(mounts, state.cwd)[:1]}
 
         @contextlib.contextmanager
         def binds(scratch: Path) -> Iterator[Sequence[Bind]]:
@@ -233,6 +235,7 @@ class Working:
                 self.running.crew.pause,
                 lambda mount, copying: self._show(mount, copying, place, view_of),
                 self.secrets,
+                self.agents,
                 owners=self.running.root,
                 now=self.now,
             )
@@ -243,7 +246,7 @@ class Working:
             step=place.id,
             layers=place.layers,
             argv=argv,
-            env=_environment(place.scope, state, account.home),
+            env=agents | _environment(place.scope, state, account.home),
             cwd=state.cwd,
             user=account.user,
             platform=place.platform,

@@ -72,8 +72,9 @@ class HostileLayerError(LayerlabError):
         # A name may hold what moves the cursor, or what no terminal can encode.
         plain = name if name.isprintable() else name.encode("unicode_escape").decode()
         subject = f"its entry “{plain[:_SHOWN]}”" if name else "it"
+        self.reason = f"{subject} {reason}"
         super().__init__(
-            f"A layer of the image is refused: {subject} {reason}.",
+            f"A layer of the image is refused: {self.reason}.",
             code="hostile-layer",
             hint="Pull the image again; if that does not help, take another image.",
         )

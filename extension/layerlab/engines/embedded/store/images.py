@@ -120,8 +120,7 @@ def image(config: Json) -> Image:
         LayerlabError: code `image-config`: it is none.
     """
     try:
-        # Docker writes null for what was not said.
-        return msgspec.convert(_said(config), Image)
+        return msgspec.convert(said(config), Image)
     except msgspec.ValidationError as error:
         raise LayerlabError(
             "The configuration of the base image cannot be read.",
@@ -131,10 +130,11 @@ def image(config: Json) -> Image:
         ) from error
 
 
-def _said(value: Any) -> Any:  # noqa: ANN401 - JSON
+def said(value: Any) -> Any:  # noqa: ANN401 - JSON
+    """The same without what is null: Docker writes that for what was not said."""
     if isinstance(value, dict):
-        return {key: _said(inner) for key, inner in value.items() if inner is not None}
-    return [_said(inner) for inner in value] if isinstance(value, list) else value
+        return {key: said(inner) for key, inner in value.items() if inner is not None}
+    return [said(inner) for inner in value] if isinstance(value, list) else value
 
 
 def manifest(config: Json, layers: Sequence[tuple[str, int]]) -> Json:

@@ -37,6 +37,7 @@ _TYPES: Final = {
     "fifo": tarfile.FIFOTYPE,
 }
 _COMPRESSED: Final = {
+    b"\x1f\x8b": "gzip",
     b"\x28\xb5\x2f\xfd": "zstd",
     b"\xfd7zXZ\x00": "xz",
     b"BZh": "bzip2",
@@ -252,20 +253,25 @@ def unpacked(source: Path, target: BinaryIO, limits: Limits = NO_MORE) -> tuple[
         LayerlabError: code `layer-compression`: it is compressed in another way.
         OSError: something cannot be read or written.
     """
+    kind = compression(source)
+    if kind not in ("", "gzip"):
+        raise LayerlabError(
+            f"A layer of the image is compressed with {kind}, which is not supported.",
+            code="layer-compression",
+            hint="Take an image whose layers are compressed with gzip.",
+        )
     with source.open("rb") as file:
-        magic = file.read(6)
-        file.seek(0)
-        for start, name in _COMPRESSED.items():
-            if magic.startswith(start):
-                raise LayerlabError(
-                    f"A layer of the image is compressed with {name}, which is not supported.",
-                    code="layer-compression",
-                    hint="Take an image whose layers are compressed with gzip.",
-                )
-        if not magic.startswith(b"\x1f\x8b"):
+        if not kind:
             return _copy(file.read, target, limits)
         with gzip.GzipFile(fileobj=file) as unzipped:
             return _copy(unzipped.read, target, limits)
+
+
+def compression(blob: Path) -> str:
+    """How a file is compressed, told by its first bytes; empty where it is not."""
+    with blob.open("rb") as file:
+        begin = file.read(6)
+    return next((name for magic, name in _COMPRESSED.items() if begin.startswith(magic)), "")
 
 
 def _copy(read: Callable[[int], bytes], target: BinaryIO, limits: Limits) -> tuple[str, int]:
