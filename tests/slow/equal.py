@@ -53,7 +53,8 @@ def main() -> int:
     parser.add_argument("--engine", required=True, choices=["embedded"])
     parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="equal-") as name:
-        return 0 if all(_same(case, Path(name)) for case in CASES) else 1
+        same = [_same(case, Path(name)) for case in CASES]
+    return 0 if all(same) else 1
 
 
 def _same(case: Case, folder: Path) -> bool:
