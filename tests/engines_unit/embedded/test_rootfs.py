@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from layerlab.engines.embedded.build.difference import members, whiteouts
-from layerlab.engines.embedded.build.rootfs import RootFilesystem, State, discard, walk
+from layerlab.engines.embedded.build.rootfs import RootFilesystem, State, walk
 from layerlab.engines.embedded.store.layers import Member
 from layerlab.engines.embedded.store.layout import Store
 from layerlab.engines.embedded.store.view import View
@@ -202,17 +202,6 @@ def _whole(made: list[Member]) -> list[Member]:
         )
         and (not one.entry.first or one.entry.first in there)
     ]
-
-
-def test_a_whole_tree_is_removed_whatever_forbids_it(tmp_path: Path) -> None:
-    top = tmp_path / "top"
-    (top / "shut/inner").mkdir(parents=True)
-    (top / "shut/inner/file").touch()
-    (top / "shut/inner").chmod(0)
-    (top / "shut").chmod(0o500)
-    discard(top)
-    assert not top.exists()
-    discard(top)  # it is gone already
 
 
 def test_nothing_is_written_through_a_link_that_a_view_hides(

@@ -6,7 +6,6 @@ import os
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from msgspec.structs import replace
 
@@ -78,10 +77,11 @@ class Builder:
         yield from self.steps.announce_all(self.clock())
         try:
             self._check()
-            with self.store.holding(), TemporaryDirectory(prefix="layerlab-build-") as scratch:
+            self.store.clear()
+            with self.store.holding(), self.store.scratch() as scratch:
                 built = []
                 for platform in self.options.targets:
-                    target = self._target(platform, Path(scratch))
+                    target = self._target(platform, scratch)
                     stage = yield from target.build()
                     built.append((platform, stage.image))
                 image = yield from self._export(built)

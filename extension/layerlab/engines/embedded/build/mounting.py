@@ -18,7 +18,7 @@ from layerlab.engines.embedded.store import disk
 from layerlab.engines.embedded.build.copying import Copying
 from layerlab.engines.embedded.runners.job import Bind
 from layerlab.engines.embedded.store.layers import Member
-from layerlab.engines.embedded.build.rootfs import RootFilesystem, discard
+from layerlab.engines.embedded.build.rootfs import RootFilesystem
 from layerlab.engines.embedded.store.layout import Store
 from layerlab.errors import LayerlabError
 
@@ -101,7 +101,7 @@ class Mounting:
             for number, mount in enumerate(mounts):
                 folder = scratch / f"mount-{number}"
                 folder.mkdir()
-                stack.callback(discard, folder)
+                stack.callback(disk.discard, folder)
                 target = posixpath.join("/", cwd, mount.target or self._default(mount))
                 if posixpath.normpath(target) == "/":
                     raise _refused("RUN --mount without a target below /")

@@ -7,7 +7,6 @@ import re
 from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import NamedTuple, TypeVar
 
 import msgspec
@@ -120,8 +119,8 @@ class Library:
         self, name: str, platform: str, step: str = "", crew: Crew | None = None
     ) -> Generator[Progress, None, None]:
         """Fetch an image, and give it its short name, beside those for other platforms."""
-        with TemporaryDirectory(dir=self.store.root, prefix="pull-") as folder:
-            layout = Path(folder, "layout")
+        with self.store.scratch() as folder:
+            layout = folder / "layout"
             yield from self._copy(name, platform, layout, step, crew or Crew())
             self.take(layout, references.short(name), platform)
 

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -94,7 +93,7 @@ class RootFilesystem:
         known = self._read_record()
         self._record.unlink(missing_ok=True)
         if known is None:
-            discard(self.root)
+            disk.discard(self.root)
             self.root.mkdir()
             known = _State((), {})
         state = State(self, self._store.view(known.layers), known.seen)
@@ -319,20 +318,4 @@ def retire(trees: Path, keep: int) -> None:
         with disk.locked(folder / "lock", wait=False) as alone:
             if alone:
                 (folder / "state").unlink(missing_ok=True)
-                discard(folder / "root")
-
-
-def discard(folder: Path) -> None:
-    """Remove a tree, also what forbids its owner to."""
-
-    def open_up(_function: object, path: str, _error: object) -> None:
-        Path(path).parent.chmod(0o700)
-        with contextlib.suppress(OSError):
-            Path(path).chmod(0o700)
-        if Path(path).is_dir() and not Path(path).is_symlink():
-            shutil.rmtree(path, ignore_errors=True)
-        else:
-            Path(path).unlink(missing_ok=True)
-
-    if os.path.lexists(folder):
-        shutil.rmtree(folder, onerror=open_up)
+                disk.discard(folder / "root")

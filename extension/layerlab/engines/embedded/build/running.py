@@ -10,7 +10,6 @@ from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from stat import S_IMODE, S_ISREG
-from tempfile import TemporaryDirectory
 
 from layerlab.engines import process
 from layerlab.engines.base import Clock
@@ -91,12 +90,9 @@ class Running:
         """
         runner, emulating = self._runner(asked)
         tree = tree_of(self.folder, asked.layers, self.store)
-        with (
-            tree.at(asked.layers, self.crew.pause) as state,
-            TemporaryDirectory(prefix="layerlab-run-") as folder,
-        ):
+        with tree.at(asked.layers, self.crew.pause) as state, self.store.scratch() as folder:
             for attempt in (1, 2):
-                scratch = Path(folder, str(attempt))
+                scratch = folder / str(attempt)
                 scratch.mkdir()
                 with asked.binds(scratch) as binds:
                     job = self._job(asked, runner, state.root, scratch, binds, emulating)
