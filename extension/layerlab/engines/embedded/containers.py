@@ -27,9 +27,9 @@ from layerlab.engines.embedded.build.working import reader
 from layerlab.engines.embedded.runners import mounts
 from layerlab.engines.embedded.runners.job import Command, Job
 from layerlab.engines.embedded.runners.ladder import GRACE
-from layerlab.engines.embedded.runners.tools import Toolbox, emulator, kernel_emulates
+from layerlab.engines.embedded.runners.tools import Toolbox
 from layerlab.engines.embedded.store import disk
-from layerlab.engines.embedded.store.images import Image
+from layerlab.engines.embedded.store.images import Image, by_name
 from layerlab.engines.embedded.store.layout import Store
 from layerlab.engines.process import Child
 from layerlab.errors import CommandFailedError, LayerlabError
@@ -54,13 +54,11 @@ class Containers:
         store: has the layers of images.
         folder: of the engine.
         toolbox: has the runner.
-        environ: environment variables.
     """
 
     store: Store
     folder: Path
     toolbox: Toolbox
-    environ: Mapping[str, str]
     servers: dict[str, Server] = field(default_factory=dict)
 
     @property
@@ -162,14 +160,11 @@ class Containers:
         """What starts a command in a tree that holds an image, while that is so."""
         read = reader(self.store, state.view)
         account = users.account(image.config.user, read)
-        environment = dict(pair.partition("=")[::2] for pair in image.config.env)
-        env = {"HOME": account.home} | environment
+        env = {"HOME": account.home} | by_name(image.config.env)
         cwd = image.config.working_dir or "/"
         _check_program(state, argv, cwd, env)
         platform = "/".join(filter(None, (image.os, image.architecture, image.variant)))
-        emulating = emulator(platform, self.environ)
-        foreign = emulating is not None and not kernel_emulates(platform)
-        runner = self.toolbox.runner(foreign=foreign)
+        runner = self.toolbox.runner(platform)
         with self.store.scratch() as scratch:
             job = Job(
                 root=state.root,
@@ -178,7 +173,7 @@ class Containers:
                 cwd=cwd,
                 user=account.user,
                 binds=own_files(runner, scratch),
-                emulator=emulating,
+                emulator=self.toolbox.emulator(platform),
             )
             with mounts.placed(state.root, runner.mount_points(job)):
                 state.look()

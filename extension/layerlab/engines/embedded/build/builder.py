@@ -16,7 +16,7 @@ from layerlab.engines.base import BuildRequest, Clock
 from layerlab.engines.embedded.build import checking, mounting
 from layerlab.engines.embedded.build.checking import RefusedError
 from layerlab.engines.embedded.build.crew import Crew
-from layerlab.engines.embedded.store.images import Image, Json
+from layerlab.engines.embedded.store.images import Image, Json, by_name
 from layerlab.engines.embedded.build.pulling import Library
 from layerlab.engines.embedded.build.running import Running
 from layerlab.engines.embedded.store.layout import Store
@@ -116,7 +116,6 @@ class Builder:
             store=self.store,
             folder=self.folder,
             toolbox=self.toolbox,
-            environ=self.environ,
             root=os.geteuid() == 0,
             epoch=int(epoch) if epoch else None,
             clock=self.clock,
@@ -197,5 +196,5 @@ class Builder:
 
 
 def _labelled(image: Image, labels: Sequence[str]) -> Image:
-    given = {name: value for name, _, value in (label.partition("=") for label in labels)}
-    return replace(image, config=replace(image.config, labels=image.config.labels | given))
+    given = image.config.labels | by_name(labels)
+    return replace(image, config=replace(image.config, labels=given))

@@ -11,6 +11,7 @@ from typing import NamedTuple, TypeVar
 
 import msgspec
 
+from layerlab.cache.key import platform_parts
 from layerlab.engines import process, references
 from layerlab.engines.embedded.store import images
 from layerlab.engines.embedded.build.crew import Crew
@@ -144,9 +145,7 @@ class Library:
         """Write an image's configuration and manifest; the descriptor of the latter."""
         written = self.store.put_json(config, images.CONFIG)
         made = self.store.put_json(images.manifest(written, layers), images.MANIFEST)
-        system, architecture, variant = (*platform.split("/"), "")[:3]
-        where: Json = {"os": system, "architecture": architecture}
-        return made | {"platform": where | ({"variant": variant} if variant else {})}
+        return made | {"platform": images.platform(platform)}
 
     def name(self, name: str, made: Sequence[Json], *, keep_others: bool = False) -> None:
         """Give manifests a short name; `keep_others` of other platforms that have it."""
@@ -194,7 +193,7 @@ class Library:
                 code="no-skopeo",
                 hint="Type in a terminal: layerlab setup",
             )
-        system, architecture, variant = (*platform.split("/"), "")[:3]
+        system, architecture, variant = platform_parts(platform)
         argv = [str(self.skopeo), *self._policy(), "--override-os", system]
         if settings := self.environ.get("CONTAINERS_REGISTRIES_CONF"):
             # podman and Buildah look there by themselves.
