@@ -176,7 +176,6 @@ class Containers:
                 emulator=self.toolbox.emulator(platform),
             )
             with mounts.placed(state.root, runner.mount_points(job)):
-                state.look()
                 yield runner.command(job)
 
     def _new(self, image: str, argv: Sequence[str], name: str | None) -> Container:

@@ -95,8 +95,8 @@ class Running:
                 scratch.mkdir()
                 with asked.binds(scratch) as binds:
                     job = self._job(asked, runner, state.root, scratch, binds)
-                    with mounts.placed(state.root, runner.mount_points(job)):
-                        state.look()
+                    with mounts.placed(state.root, runner.mount_points(job)) as made:
+                        state.look(made)
                         command = runner.command(job)
                         code = yield from self._once(command, asked.step, output)
                         if code == 0:
@@ -145,12 +145,12 @@ class Running:
         return code
 
     def _layer(self, state: State, command: Command, job: Job) -> str:
-        new, gone = state.touched()
+        now, new, gone = state.touched()
         with _readable(state.root, new):
             made = difference.members(state.root, new, state.view, _owner(command, job))
             lost = difference.whiteouts(gone, new, state.view)
             layer = self.store.add_layer(made, lost, epoch=self.epoch)
-        state.keep(state.view.on(layer.digest, self.store.index(layer.digest)))
+        state.keep(state.view.on(layer.digest, self.store.index(layer.digest)), now)
         return layer.digest
 
 
