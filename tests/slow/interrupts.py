@@ -19,7 +19,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from layerlab.engines import detect
-from layerlab.engines.base import ENGINES
+from layerlab.engines.base import ENGINES, Engine
+from layerlab.engines.embedded.engine import EmbeddedEngine
 from tests.kernels import kernel
 
 DOCKERFILE = """\
@@ -43,6 +44,8 @@ LONGEST = 2.5
 """Seconds after which the interrupt comes at the latest; the last step is reached before."""
 SETTLING = 5.0
 """Seconds within which everything must be gone: an engine may tidy up behind its CLI."""
+AT_ONCE = 1.0
+"""The same, where there is no daemon."""
 TEMPORARY = ("layerlab-*", "buildah*", "podman*", "storage*")
 
 
@@ -63,7 +66,8 @@ def main() -> int:
         (folder / "file").write_text("file", encoding="utf-8")
         text = GUESTS if options.engine == "embedded" else DOCKERFILE
         (folder / "Dockerfile").write_text(text.format(mark=folder), encoding="utf-8")
-        containers, files = len(engine.containers()), _temporary()
+        containers, files = len(engine.containers()), _files(engine)
+        settling = AT_ONCE if options.engine == "embedded" else SETTLING
         with kernel(options.engine, folder, view="text") as cells:
             for _ in range(options.times):
                 wait = dice.uniform(0, LONGEST)
@@ -75,11 +79,13 @@ def main() -> int:
                 left["cells that were not interrupted"] += (
                     messages[-1]["content"]["status"] != "error"
                 )
-                left["processes"] += not _gone(lambda: bool(processes(str(folder))))
-                left["containers"] += not _gone(lambda: len(engine.containers()) > containers)
+                left["processes"] += not _gone(lambda: bool(processes(str(folder))), settling)
+                left["containers"] += not _gone(
+                    lambda: len(engine.containers()) > containers, settling
+                )
                 alive = cells.run("1 + 1")[1][-1]["content"]["status"] == "ok"
                 left["dead kernels"] += not alive
-        left["temporary files"] = len(_temporary() - files)
+        left["temporary files"] = len(_files(engine) - files)
     print(
         f"{options.engine}: {options.times} interrupts, slowest end after {slowest:.1f} s; left: "
         + ", ".join(f"{number} {what}" for what, number in left.items()),
@@ -88,8 +94,8 @@ def main() -> int:
     return 1 if sum(left.values()) else 0
 
 
-def _gone(there: Callable[[], bool]) -> bool:
-    deadline = time.monotonic() + SETTLING
+def _gone(there: Callable[[], bool], within: float) -> bool:
+    deadline = time.monotonic() + within
     while there():
         if time.monotonic() > deadline:
             return False
@@ -108,6 +114,11 @@ def processes(mark: str) -> list[bytes]:
         if mark.encode() in words and b"ipykernel" not in words:
             found.append(words)
     return found
+
+
+def _files(engine: Engine) -> set[Path]:
+    own = (engine.store.root / "part").iterdir() if isinstance(engine, EmbeddedEngine) else ()
+    return {*own, *_temporary()}
 
 
 def _temporary() -> set[Path]:

@@ -52,16 +52,20 @@ def main() -> int:
         (context / "files").mkdir(parents=True)
         for number in range(300):
             (context / "files" / str(number)).write_text(f"{number}\n" * 50, encoding="utf-8")
-        environ = {**os.environ, "LAYERLAB_HOME": f"{name}/home", "LAYERLAB_ENGINE": "embedded"}
+        temporary = Path(name) / "temporary"
+        temporary.mkdir()
+        own = {"LAYERLAB_HOME": f"{name}/home", "TMPDIR": str(temporary)}
+        environ = {**os.environ, "LAYERLAB_ENGINE": "embedded", **own}
+        engine = EmbeddedEngine(environ)
+        store = engine.store.root
         for number in range(options.times):
             text = DOCKERFILE.format(number=number, mark=context)
             (context / "Dockerfile").write_text(text, encoding="utf-8")
             in_the_middle += _killed(context, environ, dice.uniform(0, LONGEST))
             wrong["processes"] += bool(_left(str(context)))
             wrong["images"] += not _right(context, environ, number)
-        engine = EmbeddedEngine(environ)
-        wrong["blobs"] = _damaged(engine.store.root)
-        wrong["leftovers"] = sum(1 for _ in (engine.store.root / "part").iterdir())
+            wrong["leftovers"] += len([*(store / "part").iterdir(), *temporary.iterdir()])
+        wrong["blobs"] = _damaged(store)
         engine.remove_image("layerlab-killed")
     print(
         f"embedded: {options.times} kills, {in_the_middle} in the middle of a build; wrong: "

@@ -20,6 +20,7 @@ from layerlab.bases.rootfs import Rootfs
 from layerlab.bases.settings import HostSettings
 from layerlab.bases.tools import Say
 from layerlab.engines import process
+from layerlab.engines.embedded.engine import home
 
 EPOCH: Final = 1793491200
 """2026-11-01: files are no younger, so that the same inputs make the same image."""
@@ -46,8 +47,7 @@ class StandIn:
 
 def cache_folder() -> Path:
     """Where stand-ins are kept."""
-    top = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(top) / "layerlab" / "bases"
+    return home(os.environ) / "bases"
 
 
 def epoch() -> int:

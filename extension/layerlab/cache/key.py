@@ -194,3 +194,9 @@ def platform_name(written: str) -> str:
     if (architecture, variant) in (("arm64", "v8"), ("amd64", "v1")):
         variant = ""
     return "/".join(part for part in (system, architecture, variant) if part)
+
+
+def platform_parts(name: str) -> tuple[str, str, str]:
+    """The system, the architecture and the variant of such a platform; the last may be empty."""
+    system, architecture, variant = (*name.split("/"), "")[:3]
+    return system, architecture, variant

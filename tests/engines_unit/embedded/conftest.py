@@ -15,6 +15,7 @@ import msgspec
 import pytest
 
 from layerlab.engines import process
+from layerlab.engines.embedded.engine import home
 from layerlab.engines.embedded.runners import gate, mounts, tools
 from layerlab.engines.embedded.runners.job import Command, Job, Runner
 from layerlab.engines.embedded.runners.ladder import GRACE, Bubblewrap, PRoot
@@ -31,8 +32,7 @@ RUNNERS = ("bubblewrap", "PRoot", "PRoot without seccomp")
 @cache
 def candidates() -> tuple[Runner, ...]:
     """All that this machine has, seen as somebody who is not root."""
-    top = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return tuple(tools.candidates(os.environ, Path(top) / "layerlab", root=False))
+    return tuple(tools.candidates(os.environ, home(os.environ), root=False))
 
 
 class Rig(NamedTuple):

@@ -43,7 +43,7 @@ def changed(state: State) -> Changed:
     def owner(_path: str, _seen: Seen, before: Entry | None) -> tuple[int, int]:
         return (before.uid, before.gid) if before else (7, 8)
 
-    new, gone = state.touched()
+    _, new, gone = state.touched()
     made = members(state.root, new, state.view, owner)
     return {one.entry.path: one.entry for one in made}, whiteouts(gone, new, state.view)
 

@@ -50,7 +50,7 @@ def fake(folder: Path, script: str) -> Fake:
 
 
 def test_one_that_keeps_to_its_root_passes(tmp_path: Path) -> None:
-    assert gate.trial(fake(tmp_path, KEEPS_TO_ITS_ROOT)) == ""
+    assert gate.trial(fake(tmp_path, KEEPS_TO_ITS_ROOT), tmp_path / "trial") == ""
 
 
 @pytest.mark.parametrize(
@@ -65,7 +65,7 @@ def test_one_that_keeps_to_its_root_passes(tmp_path: Path) -> None:
     ],
 )
 def test_the_others_are_refused(tmp_path: Path, script: str, reason: str) -> None:
-    assert reason in gate.trial(fake(tmp_path, script))
+    assert reason in gate.trial(fake(tmp_path, script), tmp_path / "trial")
 
 
 def test_one_that_cannot_be_started_is_refused(tmp_path: Path) -> None:
@@ -73,15 +73,14 @@ def test_one_that_cannot_be_started_is_refused(tmp_path: Path) -> None:
         def command(self, job: Job) -> Command:
             return Command((str(self.program / "nowhere"), *job.argv), {}, "disk")
 
-    assert "could not be tried" in gate.trial(Gone(tmp_path))
+    assert "could not be tried" in gate.trial(Gone(tmp_path), tmp_path / "trial")
 
 
-def test_nothing_is_left_of_a_trial(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    scratch = tmp_path / "scratch"
-    scratch.mkdir()
-    monkeypatch.setattr("tempfile.tempdir", str(scratch))
-    gate.trial(fake(tmp_path, RUNS_ON_THE_HOST))
-    assert list(scratch.iterdir()) == []
+def test_nothing_is_left_of_a_trial_nor_of_one_that_was_killed(tmp_path: Path) -> None:
+    trials = tmp_path / "memory/gate/trials"
+    (trials / "killed/root").mkdir(parents=True)
+    gate.check(fake(tmp_path, RUNS_ON_THE_HOST), tmp_path / "memory")
+    assert list(trials.iterdir()) == []
 
 
 class TestMemory:
@@ -115,4 +114,6 @@ def test_a_machine_without_stat_can_try_nothing(
     monkeypatch.setattr(
         "shutil.which", lambda name, path=None: None if name == "stat" else found(name, path=path)
     )
-    assert "There is no stat here" in gate.trial(fake(tmp_path, KEEPS_TO_ITS_ROOT))
+    assert "There is no stat here" in gate.trial(
+        fake(tmp_path, KEEPS_TO_ITS_ROOT), tmp_path / "trial"
+    )

@@ -11,6 +11,7 @@ from layerlab.engines.embedded.store.images import (
     Image,
     RootFs,
     Settings,
+    by_name,
     image,
     manifest,
     platform,
@@ -67,8 +68,21 @@ def test_what_a_registry_gives() -> None:
     )
     assert found.rootfs.diff_ids == ("sha256:1",)
     assert [step.empty_layer for step in found.history] == [False, True]
-    assert platform(found) == {"os": "linux", "architecture": "arm64", "variant": "v8"}
     assert image(plain(found)) == found
+
+
+def test_what_a_descriptor_says_of_machines() -> None:
+    assert platform("linux/arm/v7") == {"os": "linux", "architecture": "arm", "variant": "v7"}
+    assert platform("linux/amd64") == {"os": "linux", "architecture": "amd64"}
+
+
+def test_variables_by_their_names() -> None:
+    assert by_name(("A=1", "B=x=y", "A=2", "NONE=", "BARE")) == {
+        "A": "2",
+        "B": "x=y",
+        "NONE": "",
+        "BARE": "",
+    }
 
 
 @pytest.mark.parametrize(

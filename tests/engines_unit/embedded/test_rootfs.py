@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
@@ -11,7 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from layerlab.engines.embedded.build.difference import members, whiteouts
-from layerlab.engines.embedded.build.rootfs import RootFilesystem, State, discard, walk
+from layerlab.engines.embedded.build.rootfs import RootFilesystem, State, walk
+from layerlab.engines.embedded.runners import mounts
+from layerlab.engines.embedded.runners.job import MountPoint
 from layerlab.engines.embedded.store.layers import Member
 from layerlab.engines.embedded.store.layout import Store
 from layerlab.engines.embedded.store.view import View
@@ -107,6 +110,30 @@ def test_what_a_command_did_is_undone(tree: RootFilesystem, store: Store, tmp_pa
     assert before["names of first"] == ("first", "second")
 
 
+def test_also_what_it_put_beside_a_mount_point(tree: RootFilesystem, store: Store) -> None:
+    with tree.at((base(store),)) as state:
+        before = content(state.root)
+        with mounts.placed(state.root, [MountPoint("made/point", folder=True)]) as made:
+            state.look(made)
+            (state.root / "made/beside").touch()
+        assert (state.root / "made").exists()
+        state.settle()
+        assert content(state.root) == before
+
+
+def test_how_it_looks_is_remembered(tree: RootFilesystem, store: Store) -> None:
+    below = base(store)
+    above = layer(store, file("d/changed", b"again"), folder("other"), gone=("d/sub", "l"))
+    for layers in ((below,), (below, above), (below,)):
+        with tree.at(layers) as state:
+            assert state.seen == walk(state.root)
+            (state.root / "d/changed").write_bytes(b"after, and longer")
+            (state.root / "second").unlink()
+            (state.root / "new/below").mkdir(parents=True)
+            state.settle()
+            assert state.seen == walk(state.root)
+
+
 def _interrupted(state: State) -> None:
     damage(state.root)
     raise KeyboardInterrupt
@@ -142,13 +169,18 @@ def test_a_record_that_cannot_be_read_is_none(tree: RootFilesystem, store: Store
         assert content(state.root) == before
 
 
+def done(state: State) -> Iterator[Member]:
+    """What was made and changed in a tree."""
+    new = state.touched().new
+    return members(state.root, new, state.view, lambda _path, seen, _: (seen.uid, seen.gid))
+
+
 def step(store: Store, state: State) -> str:
     """What was done in a tree, as a layer on top."""
-    new, gone = state.touched()
-    made = members(state.root, new, state.view, lambda _path, seen, _: (seen.uid, seen.gid))
-    done = store.add_layer(made, whiteouts(gone, new, state.view), epoch=None)
-    state.keep(state.view.on(done.digest, store.index(done.digest)))
-    return done.digest
+    now, new, gone = state.touched()
+    added = store.add_layer(done(state), whiteouts(gone, new, state.view), epoch=None)
+    state.keep(state.view.on(added.digest, store.index(added.digest)), now)
+    return added.digest
 
 
 def test_what_a_command_did_is_a_layer(tree: RootFilesystem, store: Store, tmp_path: Path) -> None:
@@ -181,6 +213,7 @@ def test_any_state_is_reached_from_any_other(
         wanted = data.draw(st.sampled_from(states))
         with tree.at(wanted) as state:
             moved = content(state.root)
+            assert not list(done(state))
         assert moved == unpacked(store, wanted, folder_ / f"fresh-{number}")
 
 
@@ -202,17 +235,6 @@ def _whole(made: list[Member]) -> list[Member]:
         )
         and (not one.entry.first or one.entry.first in there)
     ]
-
-
-def test_a_whole_tree_is_removed_whatever_forbids_it(tmp_path: Path) -> None:
-    top = tmp_path / "top"
-    (top / "shut/inner").mkdir(parents=True)
-    (top / "shut/inner/file").touch()
-    (top / "shut/inner").chmod(0)
-    (top / "shut").chmod(0o500)
-    discard(top)
-    assert not top.exists()
-    discard(top)  # it is gone already
 
 
 def test_nothing_is_written_through_a_link_that_a_view_hides(

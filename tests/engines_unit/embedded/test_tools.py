@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from layerlab.engines import emulation
@@ -35,7 +36,7 @@ def environ(tmp_path: Path) -> dict[str, str]:
 class TestFind:
     def test_a_machine_without_anything(self, environ: dict[str, str], tmp_path: Path) -> None:
         box = tools.find(environ, tmp_path)
-        assert box == Toolbox(None, ())
+        assert box == Toolbox(None, (), environ=environ)
         assert box.missing == "skopeo is missing: it fetches base images."
 
     def test_who_does_not_pass_is_told_with_the_reason(
@@ -92,34 +93,46 @@ class TestFind:
         assert first.faked == Faked(daemon, library)
 
 
+@pytest.fixture
+def box(environ: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Toolbox:
+    """With two emulators, one of which the kernel knows, too."""
+    for name in ("s390x", "riscv64"):
+        program(tmp_path / "bin", f"qemu-{name}-static")
+    monkeypatch.setattr(emulation, "emulated", lambda: ("linux/riscv64",))
+    return Toolbox(SKOPEO, (BUBBLEWRAP,), environ=environ)
+
+
 class TestRunner:
     @pytest.mark.parametrize(
-        ("runners", "owners", "foreign", "taken"),
+        ("runners", "owners", "platform", "taken"),
         [
-            ((BUBBLEWRAP, KEEPING), False, False, BUBBLEWRAP),
-            ((BUBBLEWRAP, KEEPING), True, False, KEEPING),
-            ((BUBBLEWRAP, PLAIN), True, False, BUBBLEWRAP),
-            ((BUBBLEWRAP, PLAIN), False, True, PLAIN),
-            ((PLAIN,), True, True, PLAIN),
+            ((BUBBLEWRAP, KEEPING), False, emulation.native(), BUBBLEWRAP),
+            ((BUBBLEWRAP, KEEPING), True, emulation.native(), KEEPING),
+            ((BUBBLEWRAP, PLAIN), True, emulation.native(), BUBBLEWRAP),
+            ((BUBBLEWRAP, PLAIN), False, "linux/s390x", PLAIN),
+            ((BUBBLEWRAP, PLAIN), False, "linux/riscv64", BUBBLEWRAP),
+            ((PLAIN,), True, "linux/s390x", PLAIN),
         ],
     )
     def test_is_the_first_that_can(
-        self, runners: tuple[Runner, ...], owners: bool, foreign: bool, taken: Runner
+        self, runners: tuple[Runner, ...], owners: bool, platform: str, taken: Runner, box: Toolbox
     ) -> None:
-        assert Toolbox(SKOPEO, runners).runner(owners=owners, foreign=foreign) is taken
+        box = msgspec.structs.replace(box, runners=runners)
+        assert box.runner(platform, owners=owners) is taken
 
-    def test_bubblewrap_alone_runs_nothing_foreign(self) -> None:
+    def test_bubblewrap_alone_runs_nothing_foreign(self, box: Toolbox) -> None:
         with pytest.raises(EngineUnavailableError):
-            Toolbox(SKOPEO, (BUBBLEWRAP,)).runner(foreign=True)
+            box.runner("linux/s390x")
 
     def test_nothing_is_missing(self) -> None:
         assert Toolbox(SKOPEO, (PLAIN,)).missing == ""
 
 
 def test_emulators(environ: dict[str, str], tmp_path: Path) -> None:
-    assert tools.emulator(emulation.native(), environ) is None
-    assert tools.emulator("linux/s390x", environ) is None
+    box = Toolbox(SKOPEO, (), environ=environ)
+    assert box.emulator(emulation.native()) is None
+    assert box.emulator("linux/s390x") is None
     found = program(tmp_path / "bin", "qemu-s390x-static")
-    assert tools.emulator("linux/s390x", environ) == found
+    assert box.emulator("linux/s390x") == found
     arm = program(tmp_path / "bin", "qemu-arm-static")
-    assert tools.emulator("linux/arm/v7", environ) == arm
+    assert box.emulator("linux/arm/v7") == arm

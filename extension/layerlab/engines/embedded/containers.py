@@ -14,7 +14,6 @@ import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from uuid import uuid4
 
 import msgspec
@@ -22,14 +21,15 @@ import msgspec
 from layerlab.engines import process, references, serving
 from layerlab.engines.base import Container
 from layerlab.engines.embedded.build import users
-from layerlab.engines.embedded.build.rootfs import RootFilesystem, State, discard
+from layerlab.engines.embedded.build.rootfs import RootFilesystem, State
 from layerlab.engines.embedded.build.running import own_files, tree_of
 from layerlab.engines.embedded.build.working import reader
 from layerlab.engines.embedded.runners import mounts
 from layerlab.engines.embedded.runners.job import Command, Job
 from layerlab.engines.embedded.runners.ladder import GRACE
-from layerlab.engines.embedded.runners.tools import Toolbox, emulator, kernel_emulates
-from layerlab.engines.embedded.store.images import Image
+from layerlab.engines.embedded.runners.tools import Toolbox
+from layerlab.engines.embedded.store import disk
+from layerlab.engines.embedded.store.images import Image, by_name
 from layerlab.engines.embedded.store.layout import Store
 from layerlab.engines.process import Child
 from layerlab.errors import CommandFailedError, LayerlabError
@@ -54,13 +54,11 @@ class Containers:
         store: has the layers of images.
         folder: of the engine.
         toolbox: has the runner.
-        environ: environment variables.
     """
 
     store: Store
     folder: Path
     toolbox: Toolbox
-    environ: Mapping[str, str]
     servers: dict[str, Server] = field(default_factory=dict)
 
     @property
@@ -89,7 +87,7 @@ class Containers:
         if server := self.servers.pop(container.id, None):
             server.child.end(GRACE)
             server.kept.close()
-        discard(self._home / container.id)
+        disk.discard(self._home / container.id)
 
     def run(
         self, name: str, image: Image, args: Sequence[str], *, container: str | None, remove: bool
@@ -146,8 +144,9 @@ class Containers:
         running = msgspec.structs.replace(made, state="running", url=f"http://127.0.0.1:{chosen}")
         folder = self._keep(running)
         with contextlib.ExitStack() as stack:
-            stack.callback(discard, folder)
-            tree = RootFilesystem(folder / "tree", self.store, owners=os.geteuid() == 0)
+            stack.callback(disk.discard, folder)
+            top = stack.enter_context(self.store.scratch())
+            tree = RootFilesystem(top / "tree", self.store, owners=os.geteuid() == 0)
             state = stack.enter_context(tree.at(image.rootfs.diff_ids))
             command = stack.enter_context(self._job(state, image, moved))
             child = process.spawn(command.argv, log=folder / _LOG, env=command.env)
@@ -161,26 +160,22 @@ class Containers:
         """What starts a command in a tree that holds an image, while that is so."""
         read = reader(self.store, state.view)
         account = users.account(image.config.user, read)
-        environment = dict(pair.partition("=")[::2] for pair in image.config.env)
-        env = {"HOME": account.home} | environment
+        env = {"HOME": account.home} | by_name(image.config.env)
         cwd = image.config.working_dir or "/"
         _check_program(state, argv, cwd, env)
         platform = "/".join(filter(None, (image.os, image.architecture, image.variant)))
-        emulating = emulator(platform, self.environ)
-        foreign = emulating is not None and not kernel_emulates(platform)
-        runner = self.toolbox.runner(foreign=foreign)
-        with TemporaryDirectory(prefix="layerlab-container-") as scratch:
+        runner = self.toolbox.runner(platform)
+        with self.store.scratch() as scratch:
             job = Job(
                 root=state.root,
                 argv=tuple(argv),
                 env=env,
                 cwd=cwd,
                 user=account.user,
-                binds=own_files(runner, Path(scratch)),
-                emulator=emulating,
+                binds=own_files(runner, scratch),
+                emulator=self.toolbox.emulator(platform),
             )
             with mounts.placed(state.root, runner.mount_points(job)):
-                state.look()
                 yield runner.command(job)
 
     def _new(self, image: str, argv: Sequence[str], name: str | None) -> Container:

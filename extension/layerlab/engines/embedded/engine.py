@@ -81,7 +81,7 @@ class EmbeddedEngine:
 
     @cached_property
     def _containers(self) -> Containers:
-        return Containers(self.store, self._folder, self.toolbox, self._environ)
+        return Containers(self.store, self._folder, self.toolbox)
 
     @property
     def cache(self) -> str:
@@ -167,7 +167,7 @@ class EmbeddedEngine:
     def platforms(self) -> tuple[str, ...]:
         """See `base.Engine`: those that a QEMU is there for, the kernel's or its own."""
         native = emulation.native()
-        emulated = [name for name in emulation.FOREIGN if tools.emulator(name, self._environ)]
+        emulated = [name for name in emulation.FOREIGN if self.toolbox.emulator(name)]
         return tuple(dict.fromkeys((native, *emulation.emulated(), *emulated)))
 
     # Images.

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
+from layerlab.cache.key import platform_parts
 from layerlab.engines import process, references
 from layerlab.errors import CommandFailedError, LayerlabError
 from layerlab.progress.failures import find_cause
@@ -59,7 +60,7 @@ class Skopeo:
             # podman and Buildah look there by themselves.
             argv += ["--registries-conf", settings]
         if platform:
-            system, architecture, variant = (*platform.split("/"), "")[:3]
+            system, architecture, variant = platform_parts(platform)
             argv += ["--override-os", system, "--override-arch", architecture]
             argv += ["--override-variant", variant] if variant else []
         return (*argv, *words)

@@ -12,7 +12,6 @@ import posixpath
 import tarfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import BinaryIO, NamedTuple
 
 import msgspec
@@ -122,8 +121,8 @@ def load(library: Library, path: Path) -> tuple[str, ...]:
             as of `skopeo.failed`.
     """
     store = library.store
-    with store.holding(), TemporaryDirectory(dir=store.root, prefix="load-") as scratch:
-        archive = Path(scratch, "archive.tar")
+    with store.holding(), store.scratch() as scratch:
+        archive = scratch / "archive.tar"
         held = _checked(path, archive)
         if unnamed := [image for image in held if not image.names]:
             raise LayerlabError(
@@ -135,7 +134,7 @@ def load(library: Library, path: Path) -> tuple[str, ...]:
         for number, (source, names) in enumerate(held):
             for name in names:
                 references.check(name)
-            folder = Path(scratch, str(number))
+            folder = scratch / str(number)
             command = ("copy", source, f"dir:{folder}")
             library.skopeo.run(f"{path} cannot be loaded", *command, reasons=_LOAD)
             made = library.take(folder, names[0])
@@ -161,8 +160,8 @@ def push(library: Library, name: str) -> str:
     tag = tag or "latest"
     target = f"docker://{repository}:{tag}"
     store = library.store
-    with store.holding(), TemporaryDirectory() as scratch:
-        digest = Path(scratch, "digest")
+    with store.holding(), store.scratch() as scratch:
+        digest = scratch / "digest"
         library.skopeo.run(
             f"{name} cannot be pushed",
             *("copy", "--all", "--digestfile", str(digest), *tls("dest-", name)),

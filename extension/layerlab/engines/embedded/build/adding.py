@@ -15,7 +15,7 @@ import shutil
 import tarfile
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from email.utils import parsedate_to_datetime
 from hashlib import file_digest
 from pathlib import Path
@@ -36,7 +36,9 @@ _OPENERS: dict[bytes, Callable[[Path], BinaryIO]] = {
     b"\x1f\x8b": gzip.open,  # type: ignore[dict-item]  # overloaded, for text, too
     b"BZh": bz2.open,  # type: ignore[dict-item]
     b"\xfd7zXZ\x00": lzma.open,  # type: ignore[dict-item]
+    b"": lambda path: path.open("rb"),
 }
+"""How to read what is in a file, by the bytes that it begins with; the first that fits."""
 _BLOCK = 1 << 18
 
 
@@ -84,16 +86,11 @@ def fetch(url: str, folder: Path, now: int) -> Answer:
 
 def is_archive(path: Path) -> bool:
     """Whether ADD unpacks it: a tar archive, plain or compressed, whatever it is called."""
-    with path.open("rb") as file:
-        begin = file.read(6)
-    opener = next((how for magic, how in _OPENERS.items() if begin.startswith(magic)), None)
-    try:
-        if opener is None:
-            return tarfile.is_tarfile(path)
-        with opener(path) as unpacked:
-            return tarfile.is_tarfile(unpacked)
-    except (OSError, EOFError, lzma.LZMAError):
-        return False
+    with _opened(path) as file:
+        try:
+            return tarfile.is_tarfile(file)
+        except (OSError, EOFError, lzma.LZMAError):
+            return False
 
 
 def unpack(
@@ -112,9 +109,9 @@ def unpack(
         HostileLayerError: it is damaged, or made to do harm.
     """
     copying.folder(destination)
-    with NamedTemporaryFile(dir=folder, delete=False) as plain:
+    with _opened(archive) as file, NamedTemporaryFile(dir=folder, delete=False) as plain:
         size = 0
-        for chunk in _plain(archive):
+        while chunk := file.read(_BLOCK):
             size += plain.write(chunk)
             if size > limits.bytes:
                 raise too_large(limits)
@@ -124,13 +121,11 @@ def unpack(
         copying.place(entry, source, destination)
 
 
-def _plain(archive: Path) -> Iterator[bytes]:
-    with archive.open("rb") as file:
+def _opened(path: Path) -> BinaryIO:
+    """A file to read from, without its compression where it has one."""
+    with path.open("rb") as file:
         begin = file.read(6)
-    opener = next((how for magic, how in _OPENERS.items() if begin.startswith(magic)), None)
-    with opener(archive) if opener else archive.open("rb") as unpacked:
-        while chunk := unpacked.read(_BLOCK):
-            yield chunk
+    return next(how(path) for magic, how in _OPENERS.items() if begin.startswith(magic))
 
 
 def _time(said: str | None, now: int) -> int:

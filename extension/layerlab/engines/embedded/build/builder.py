@@ -6,7 +6,6 @@ import os
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from msgspec.structs import replace
 
@@ -17,7 +16,7 @@ from layerlab.engines.base import BuildRequest, Clock
 from layerlab.engines.embedded.build import checking, mounting
 from layerlab.engines.embedded.build.checking import RefusedError
 from layerlab.engines.embedded.build.crew import Crew
-from layerlab.engines.embedded.store.images import Image, Json
+from layerlab.engines.embedded.store.images import Image, Json, by_name
 from layerlab.engines.embedded.build.pulling import Library
 from layerlab.engines.embedded.build.running import Running
 from layerlab.engines.embedded.store.layout import Store
@@ -79,10 +78,11 @@ class Builder:
         yield from self.steps.announce_all(self.clock())
         try:
             self._check()
-            with self.store.holding(), TemporaryDirectory(prefix="layerlab-build-") as scratch:
+            self.store.clear()
+            with self.store.holding(), self.store.scratch() as scratch:
                 built = []
                 for platform in self.options.targets:
-                    target = self._target(platform, Path(scratch))
+                    target = self._target(platform, scratch)
                     stage = yield from target.build()
                     built.append((platform, stage.image))
                 image = yield from self._export(built)
@@ -117,7 +117,6 @@ class Builder:
             store=self.store,
             folder=self.folder,
             toolbox=self.toolbox,
-            environ=self.environ,
             root=os.geteuid() == 0,
             epoch=int(epoch) if epoch else None,
             clock=self.clock,
@@ -199,5 +198,5 @@ class Builder:
 
 
 def _labelled(image: Image, labels: Sequence[str]) -> Image:
-    given = {name: value for name, _, value in (label.partition("=") for label in labels)}
-    return replace(image, config=replace(image.config, labels=image.config.labels | given))
+    given = image.config.labels | by_name(labels)
+    return replace(image, config=replace(image.config, labels=given))

@@ -15,7 +15,7 @@ from layerlab.cache.source import Command
 from layerlab.cache.variables import assignments
 from layerlab.cache.words import expand
 from layerlab.engines.embedded.build import checking
-from layerlab.engines.embedded.store.images import Healthcheck, Settings
+from layerlab.engines.embedded.store.images import Healthcheck, Settings, by_name
 
 SHELL = ("/bin/sh", "-c")
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(ns|us|µs|ms|s|m|h)")
@@ -85,7 +85,7 @@ def in_shell(command: Command, settings: Settings) -> tuple[str, ...]:
 
 def _set(env: Sequence[str], command: Command, scope: Mapping[str, str]) -> tuple[str, ...]:
     """An environment with the variables of an ENV, each where it was before or at the end."""
-    variables = {name: value for name, _, value in (pair.partition("=") for pair in env)}
+    variables = by_name(env)
     for name, value in assignments(command):
         variables[expand(name, scope)] = expand(value, scope)
     return tuple(f"{name}={value}" for name, value in variables.items())

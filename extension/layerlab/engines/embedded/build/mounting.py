@@ -12,14 +12,13 @@ import posixpath
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from hashlib import sha256
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from layerlab.cache.program import Mount
 from layerlab.engines.embedded.store import disk
 from layerlab.engines.embedded.build.copying import Copying
 from layerlab.engines.embedded.runners.job import Bind
 from layerlab.engines.embedded.store.layers import Member
-from layerlab.engines.embedded.build.rootfs import RootFilesystem, discard
+from layerlab.engines.embedded.build.rootfs import RootFilesystem
 from layerlab.engines.embedded.store.layout import Store
 from layerlab.errors import LayerlabError
 
@@ -140,7 +139,7 @@ class Mounting:
             for number, mount in enumerate(mounts):
                 folder = scratch / f"mount-{number}"
                 folder.mkdir()
-                stack.callback(discard, folder)
+                stack.callback(disk.discard, folder)
                 asked = next(sockets) if mount.type == "ssh" else mount.target
                 target = posixpath.join("/", cwd, asked or self._default(mount))
                 if posixpath.normpath(target) == "/":
@@ -200,10 +199,10 @@ class Mounting:
         """Make a cache that begins with files, where it is not there yet."""
         with (
             disk.locked(folder.with_suffix(".begin"), pause=self._pause),
-            TemporaryDirectory(dir=self._kept) as made,
+            self._store.scratch() as made,
         ):
             if not folder.exists():
-                tree = RootFilesystem(Path(made), self._store, owners=self._owners)
+                tree = RootFilesystem(made, self._store, owners=self._owners)
                 with tree.at((layer,)) as state:
                     shown = state.root / SHOWN.strip("/")
                 shown.replace(folder)

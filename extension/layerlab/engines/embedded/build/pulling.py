@@ -6,7 +6,6 @@ import re
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
 import msgspec
@@ -131,9 +130,10 @@ class Library:
         self, name: str, platform: str, step: str = "", crew: Crew | None = None
     ) -> Generator[Progress, None, None]:
         """Fetch an image, and give it its short name, beside those for other platforms."""
-        with TemporaryDirectory(dir=self.store.root, prefix="pull-") as folder:
-            yield from self._copy(name, platform, Path(folder), step, crew or Crew())
-            made = self.take(Path(folder), name, platform)
+        with self.store.scratch() as scratch:
+            folder = scratch / "image"
+            yield from self._copy(name, platform, folder, step, crew or Crew())
+            made = self.take(folder, name, platform)
             self.name(references.short(name), [made], keep_others=True)
 
     def take(
@@ -184,9 +184,7 @@ class Library:
         """Write an image's configuration and manifest; the descriptor of the latter."""
         written = self.store.put_json(config, images.CONFIG)
         made = self.store.put_json(images.manifest(written, layers), images.MANIFEST)
-        system, architecture, variant = (*platform.split("/"), "")[:3]
-        where: Json = {"os": system, "architecture": architecture}
-        return made | {"platform": where | ({"variant": variant} if variant else {})}
+        return made | {"platform": images.platform(platform)}
 
     def name(self, name: str, made: Sequence[Json], *, keep_others: bool = False) -> None:
         """Give manifests a short name; `keep_others` of other platforms that have it."""

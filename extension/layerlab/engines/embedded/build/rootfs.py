@@ -2,7 +2,7 @@
 
 There is one for each base image. A step's parent state is reached by removing and writing only
 what differs from the state that is there (some hundredths of a second for a few thousand files);
-a walk before and one after the command tell what it did. Clones by hard links would be quicker,
+what is remembered and a walk after the command tell what it did. Clones by hard links would be quicker,
 and wrong: a command that appends to a file would change the parent's too.
 
 What a command has left undone is undone; a tree that was left in the middle, as by kill -9, has no
@@ -13,9 +13,8 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from stat import S_IMODE, S_ISDIR
 from typing import NamedTuple
@@ -45,6 +44,14 @@ class Seen(NamedTuple):
 
 Snapshot = dict[str, Seen]
 """All paths of a tree, relative to its root."""
+
+
+class Touched(NamedTuple):
+    """What is in a tree now, what of it was not there or not so, and what is gone."""
+
+    now: Snapshot
+    new: Snapshot
+    gone: tuple[str, ...]
 
 
 class _State(msgspec.Struct, frozen=True):
@@ -94,7 +101,7 @@ class RootFilesystem:
         known = self._read_record()
         self._record.unlink(missing_ok=True)
         if known is None:
-            discard(self.root)
+            disk.discard(self.root)
             self.root.mkdir()
             known = _State((), {})
         state = State(self, self._store.view(known.layers), known.seen)
@@ -181,26 +188,34 @@ class State:
         """The folder that is `/` for the command."""
         return self._tree.root
 
-    def look(self) -> None:
-        """All that is there now is as it should be: mount points have been made."""
-        self.seen = walk(self.root)
+    def look(self, paths: Iterable[str]) -> None:
+        """What is at these paths, or is not, is as it should be."""
+        for path in paths:
+            try:
+                self.seen[path] = _seen(os.lstat(f"{self.root}/{path}"))
+            except (FileNotFoundError, NotADirectoryError):
+                self.seen.pop(path, None)
 
-    def touched(self) -> tuple[Snapshot, tuple[str, ...]]:
-        """What is there now and was not, or not so, and what is gone."""
+    def touched(self) -> Touched:
+        """What was done in the tree since."""
         now = walk(self.root)
         new = {path: seen for path, seen in now.items() if self.seen.get(path) != seen}
-        return new, tuple(path for path in self.seen if path not in now)
+        return Touched(now, new, tuple(path for path in self.seen if path not in now))
 
-    def keep(self, view: View) -> None:
-        """What was done in the tree is now a layer, the last of this view's."""
+    def keep(self, view: View, now: Snapshot) -> None:
+        """What was done in the tree is now a layer, the last of this view's; so it looked then."""
         self.view = view
-        self.look()
+        self.seen = now
 
     def settle(self) -> None:
         """Undo what was done since."""
-        new, gone = self.touched()
+        _, new, gone = self.touched()
         if new or gone:
-            below = [path for path in new if not _same_folder(self.seen.get(path), new[path])]
+            below = [
+                path
+                for path in new
+                if path not in self.view or not _same_folder(self.seen.get(path), new[path])
+            ]
             self._write(sorted(below, reverse=True), [*below, *gone, *new])
 
     def move(self, view: View) -> None:
@@ -230,7 +245,7 @@ class State:
         for path in sorted(folders, reverse=True):
             if (placed := self.view.get(path)) and (self.root / path).is_dir():
                 self._tree.dress(placed)
-        self.seen = walk(self.root)
+        self.look((*remove, *wanted, *folders))
 
     def _open(self, path: str, folders: dict[str, None]) -> None:
         """Let the folder above be written to; it gets its mode and time back at the end."""
@@ -319,20 +334,4 @@ def retire(trees: Path, keep: int) -> None:
         with disk.locked(folder / "lock", wait=False) as alone:
             if alone:
                 (folder / "state").unlink(missing_ok=True)
-                discard(folder / "root")
-
-
-def discard(folder: Path) -> None:
-    """Remove a tree, also what forbids its owner to."""
-
-    def open_up(_function: object, path: str, _error: object) -> None:
-        Path(path).parent.chmod(0o700)
-        with contextlib.suppress(OSError):
-            Path(path).chmod(0o700)
-        if Path(path).is_dir() and not Path(path).is_symlink():
-            shutil.rmtree(path, ignore_errors=True)
-        else:
-            Path(path).unlink(missing_ok=True)
-
-    if os.path.lexists(folder):
-        shutil.rmtree(folder, onerror=open_up)
+                disk.discard(folder / "root")

@@ -10,7 +10,6 @@ from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from stat import S_IMODE, S_ISREG
-from tempfile import TemporaryDirectory
 
 from layerlab.engines import process
 from layerlab.engines.base import Clock
@@ -22,7 +21,7 @@ from layerlab.engines.embedded.runners.job import Bind, Command, Job, Runner, Us
 from layerlab.engines.embedded.build.rootfs import RootFilesystem, Seen, State
 from layerlab.engines.embedded.runners.ladder import GRACE, PRoot, is_crash
 from layerlab.engines.embedded.store.layout import Store
-from layerlab.engines.embedded.runners.tools import Toolbox, emulator, kernel_emulates
+from layerlab.engines.embedded.runners.tools import Toolbox
 from layerlab.errors import LayerlabError
 from layerlab.model.events import Log
 from layerlab.progress.output import Output
@@ -67,7 +66,6 @@ class Running:
         store: has the layers, and gets the new ones.
         folder: of the engine.
         toolbox: has the runner.
-        environ: tells where programs are.
         root: we are root, so that files have their owners on disk.
         epoch: SOURCE_DATE_EPOCH, if any.
         clock: seconds since the epoch.
@@ -77,7 +75,6 @@ class Running:
     store: Store
     folder: Path
     toolbox: Toolbox
-    environ: Mapping[str, str]
     root: bool
     epoch: int | None
     clock: Clock
@@ -89,19 +86,17 @@ class Running:
         Raises:
             LayerlabError: code `run-failed` where the command did; or nothing can run it.
         """
-        runner, emulating = self._runner(asked)
+        owners = not self.root and ownership.gives_away(asked.text)
+        runner = self.toolbox.runner(asked.platform, owners=owners)
         tree = tree_of(self.folder, asked.layers, self.store)
-        with (
-            tree.at(asked.layers, self.crew.pause) as state,
-            TemporaryDirectory(prefix="layerlab-run-") as folder,
-        ):
+        with tree.at(asked.layers, self.crew.pause) as state, self.store.scratch() as folder:
             for attempt in (1, 2):
-                scratch = Path(folder, str(attempt))
+                scratch = folder / str(attempt)
                 scratch.mkdir()
                 with asked.binds(scratch) as binds:
-                    job = self._job(asked, runner, state.root, scratch, binds, emulating)
-                    with mounts.placed(state.root, runner.mount_points(job)):
-                        state.look()
+                    job = self._job(asked, runner, state.root, scratch, binds)
+                    with mounts.placed(state.root, runner.mount_points(job)) as made:
+                        state.look(made)
                         command = runner.command(job)
                         code = yield from self._once(command, asked.step, output)
                         if code == 0:
@@ -112,12 +107,6 @@ class Running:
                 yield from output.text(asked.step, AGAIN.format(code=code), "stderr", self.clock())
             raise failed(asked.text, f"exit code: {code}")
 
-    def _runner(self, asked: Asked) -> tuple[Runner, Path | None]:
-        emulating = emulator(asked.platform, self.environ)
-        foreign = emulating is not None and not kernel_emulates(asked.platform)
-        owners = not self.root and ownership.gives_away(asked.text)
-        return self.toolbox.runner(owners=owners, foreign=foreign), emulating
-
     def _job(
         self,
         asked: Asked,
@@ -125,7 +114,6 @@ class Running:
         root: Path,
         scratch: Path,
         binds: Sequence[Bind],
-        emulating: Path | None,
     ) -> Job:
         saving = (
             not self.root
@@ -142,7 +130,7 @@ class Running:
             user=asked.user,
             binds=(*own_files(runner, scratch), *binds),
             network=asked.network,
-            emulator=emulating,
+            emulator=self.toolbox.emulator(asked.platform),
             owners=scratch / "owners" if saving else None,
         )
 
@@ -157,12 +145,12 @@ class Running:
         return code
 
     def _layer(self, state: State, command: Command, job: Job) -> str:
-        new, gone = state.touched()
+        now, new, gone = state.touched()
         with _readable(state.root, new):
             made = difference.members(state.root, new, state.view, _owner(command, job))
             lost = difference.whiteouts(gone, new, state.view)
             layer = self.store.add_layer(made, lost, epoch=self.epoch)
-        state.keep(state.view.on(layer.digest, self.store.index(layer.digest)))
+        state.keep(state.view.on(layer.digest, self.store.index(layer.digest)), now)
         return layer.digest
 
 

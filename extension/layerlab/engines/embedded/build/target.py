@@ -19,7 +19,7 @@ from msgspec.structs import replace
 from layerlab.cache import program as read
 from layerlab.cache.context import FileRecord
 from layerlab.cache.dockerfile import SCRATCH
-from layerlab.cache.key import Key, Options, Selection
+from layerlab.cache.key import Options, Selection, platform_parts
 from layerlab.cache.keys_buildkit import step as step_key
 from layerlab.cache.program import Line, Program, triggered
 from layerlab.cache.source import Command
@@ -28,7 +28,7 @@ from layerlab.cache.walk import StageState, Walk
 from layerlab.cache.words import expand
 from layerlab.engines.embedded.build import metadata
 from layerlab.engines.embedded.build.crew import Crew, StoppedError
-from layerlab.engines.embedded.store.images import Image, RootFs, Settings
+from layerlab.engines.embedded.store.images import Image, RootFs, Settings, by_name
 from layerlab.engines.embedded.build.pulling import Library
 from layerlab.engines.embedded.store.selection import select
 from layerlab.engines.embedded.store.layout import StepResult, Store
@@ -180,7 +180,7 @@ class Target:
         self.walk.on_image(state, line, state.image, digest)
         # What the base image sets holds for the instructions after it.
         settings = image.config
-        state.variables.env = {k: v for k, _, v in (pair.partition("=") for pair in settings.env)}
+        state.variables.env = by_name(settings.env)
         state.cwd = settings.working_dir or "/"
         state.user = settings.user
         state.shell = settings.shell or ()
@@ -207,7 +207,8 @@ class Target:
             stage.image = stage.image.extended(history)
             return
         yield from self._begun(key.id)
-        result, cached = yield from self._result(stage, state, line, key, scope)
+        place = Place(key.id, stage.platform, stage.layers, stage.image.config, state, line, scope)
+        result, cached = yield from self._result(place, key.key, known=not (key.fresh or stage.ran))
         history = replace(history, created=result.created)
         stage.image = stage.image.extended(history, result.layers[0])
         stage.ran = not cached
@@ -230,21 +231,22 @@ class Target:
         return _with(stage.image, changed)
 
     def _result(
-        self,
-        stage: Stage,
-        state: StageState,
-        line: Line,
-        key: Key,
-        scope: Mapping[str, str],
+        self, place: Place, key: str, *, known: bool
     ) -> Generator[Event, None, tuple[StepResult, bool]]:
-        """What a step makes, and whether it was made in an earlier build."""
+        """What a step makes, and whether that was found.
+
+        Args:
+            place: see `Place`.
+            key: what it is found by.
+            known: an earlier build may have made it.
+        """
         with self.lock:
-            shared = self.done.get(key.key)
-            mine = self.done.setdefault(key.key, Future())
+            shared = self.done.get(key)
+            mine = self.done.setdefault(key, Future())
         if shared is not None:
             return self.crew.result(shared)  # done once, and told alike of all
         try:
-            made = yield from self._made(stage, state, line, key, scope)
+            made = yield from self._made(place, key, known=known)
         except BaseException:
             mine.set_exception(StoppedError())
             raise
@@ -252,20 +254,14 @@ class Target:
         return made
 
     def _made(
-        self,
-        stage: Stage,
-        state: StageState,
-        line: Line,
-        key: Key,
-        scope: Mapping[str, str],
+        self, place: Place, key: str, *, known: bool
     ) -> Generator[Event, None, tuple[StepResult, bool]]:
-        if not (key.fresh or stage.ran) and (found := self.store.find(key.key)) is not None:
+        if known and (found := self.store.find(key)) is not None:
             return found, True
-        place = Place(key.id, stage.platform, stage.layers, stage.image.config, state, line, scope)
-        with _failing(key.id):
+        with _failing(place.id):
             layer = yield from self.working.layer(place, self.view)
             result = StepResult((layer,), created=self.working.moment())
-            self.store.keep(key.key, result)
+            self.store.keep(key, result)
         return result, False
 
     def _begun(self, id_: str) -> Iterable[Event]:
@@ -299,7 +295,7 @@ def _with(image: Image, settings: Settings) -> Image:
 
 def _scratch(platform: str) -> Image:
     """What `FROM scratch` begins with (`emptyImage` in `dockerfile2llb/image.go`)."""
-    system, architecture, variant = (*platform.split("/"), "")[:3]
+    system, architecture, variant = platform_parts(platform)
     settings = Settings(env=(f"PATH={PATH}",), working_dir="/")
     return Image(architecture, system, RootFs(), variant, config=settings)
 

@@ -12,7 +12,6 @@ import os
 import re
 import secrets
 import shutil
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
@@ -20,6 +19,7 @@ from typing import Final
 from layerlab.engines import process
 from layerlab.engines.embedded.runners import mounts
 from layerlab.engines.embedded.runners.job import Job, Runner
+from layerlab.engines.embedded.store import scratch
 from layerlab.errors import LayerlabError
 
 _PATH: Final = "/usr/local/bin:/usr/bin:/bin"
@@ -47,48 +47,51 @@ def check(runner: Runner, memory: Path) -> str:
         memory: a folder that remembers who has passed: which program, on which kernel. A refusal
             is not remembered, as it may be mended.
     """
-    seal = memory / "gate" / f"{_key(runner)}.json"
+    seals = memory / "gate"
+    seal = seals / f"{_key(runner)}.json"
     if seal.exists():
         return ""
-    reason = trial(runner)
+    trials = seals / "trials"
+    trials.mkdir(parents=True, exist_ok=True)
+    scratch.clear(trials)
+    with scratch.folder(trials) as folder:
+        reason = trial(runner, folder)
     if not reason:
-        seal.parent.mkdir(parents=True, exist_ok=True)
         seal.write_text(json.dumps({"runner": runner.name, "program": str(runner.program)}))
     return reason
 
 
-def trial(runner: Runner) -> str:
-    """Start it in a tiny root, and look. The answer is that of `check`.
+def trial(runner: Runner, folder: Path) -> str:
+    """Start it in a tiny root in an empty folder of ours, and look. The answer is that of `check`.
 
-    The paths it works on are the same inside and outside, and outside they are in a folder of
-    the trial: what a bad runner reads or writes there does no harm.
+    The paths it works on are the same inside and outside, and outside they are in this folder:
+    what a bad runner reads or writes there does no harm.
     """
-    with tempfile.TemporaryDirectory(prefix="layerlab-gate-") as name:
-        top = Path(name).resolve()
-        root = top / "root"
-        inner = root / top.relative_to("/")
-        inner.mkdir(parents=True)
-        words = [secrets.token_hex(8) for _ in range(3)]
-        (inner / "inside").write_text(f"{words[0]}\n")
-        (top / "outside").write_text(f"{words[1]}\n")
-        try:
-            fill(root, ("sh", "stat", "cat"))
-            argv = ("sh", "-c", _SCRIPT, "sh", str(top), words[2])
-            said, code = _run(runner, Job(root, argv, {"PATH": _PATH}))
-        except (LayerlabError, OSError) as error:
-            return f"{runner.name} could not be tried: {error}"
-        if (top / "landed").exists() or words[1] in said or "stat-outside" in said:
-            return (
-                f"{runner.name} runs commands on this computer's own files instead of the "
-                "image's. Builds of PRoot without seccomp do that."
-            )
-        if "started" not in said:
-            return f"{runner.name} cannot start a command ({code}): {_first(said)}"
-        if "stat-inside" not in said or words[0] not in said:
-            return f"{runner.name} is too old: it hides files of the image from the programs in it."
-        landed = inner / "landed"
-        if not landed.exists() or landed.read_text().strip() != words[2]:
-            return f"{runner.name} loses what a command writes."
+    top = folder.resolve()
+    root = top / "root"
+    inner = root / top.relative_to("/")
+    inner.mkdir(parents=True)
+    words = [secrets.token_hex(8) for _ in range(3)]
+    (inner / "inside").write_text(f"{words[0]}\n")
+    (top / "outside").write_text(f"{words[1]}\n")
+    try:
+        fill(root, ("sh", "stat", "cat"))
+        argv = ("sh", "-c", _SCRIPT, "sh", str(top), words[2])
+        said, code = _run(runner, Job(root, argv, {"PATH": _PATH}))
+    except (LayerlabError, OSError) as error:
+        return f"{runner.name} could not be tried: {error}"
+    if (top / "landed").exists() or words[1] in said or "stat-outside" in said:
+        return (
+            f"{runner.name} runs commands on this computer's own files instead of the "
+            "image's. Builds of PRoot without seccomp do that."
+        )
+    if "started" not in said:
+        return f"{runner.name} cannot start a command ({code}): {_first(said)}"
+    if "stat-inside" not in said or words[0] not in said:
+        return f"{runner.name} is too old: it hides files of the image from the programs in it."
+    landed = inner / "landed"
+    if not landed.exists() or landed.read_text().strip() != words[2]:
+        return f"{runner.name} loses what a command writes."
     return ""
 
 

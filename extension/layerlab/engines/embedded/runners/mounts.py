@@ -1,9 +1,9 @@
 """Places in a root file system that something is mounted on, made for as long as a RUN takes.
 
-They must not show up in the step's layer, so the order is: `placed` makes what is missing; walk;
-RUN; walk; leaving the block takes it away. Then both walks see the same, as nothing can be
-changed where something is mounted. A folder that was made and that the RUN has put something
-into stays, and the second walk sees it changed.
+They must not show up in the step's layer, so the order is: `placed` makes what is missing; it is
+looked at; RUN; a walk; leaving the block takes it away. Then the walk sees it as it was, as nothing
+can be changed where something is mounted. A folder that was made and that the RUN has put
+something into stays, and the walk sees it changed.
 """
 
 from __future__ import annotations

@@ -42,11 +42,13 @@ class Toolbox(msgspec.Struct, frozen=True):
         skopeo: None where it is missing.
         runners: that have passed the gate, the best first.
         refusals: of the others.
+        environ: tells where programs are.
     """
 
     skopeo: Path | None
     runners: tuple[Runner, ...]
     refusals: tuple[Refusal, ...] = ()
+    environ: Mapping[str, str] = {}
 
     @property
     def missing(self) -> str:
@@ -55,17 +57,18 @@ class Toolbox(msgspec.Struct, frozen=True):
             return "skopeo is missing: it fetches base images."
         return "" if self.runners else f"Nothing here can run a RUN step. {self._reasons()}".strip()
 
-    def runner(self, *, owners: bool = False, foreign: bool = False) -> Runner:
+    def runner(self, platform: str | None = None, *, owners: bool = False) -> Runner:
         """The runner to take.
 
         Args:
+            platform: whose programs it must run (`linux/arm64`); this machine's own by default.
+                Foreign ones bubblewrap leaves to the kernel; see `kernel_emulates`.
             owners: one that keeps who owns a file, where there is one: the first else.
-            foreign: it must run programs of another platform. bubblewrap leaves that to the
-                kernel; see `kernel_emulates`.
 
         Raises:
             EngineUnavailableError: code `no-runner`: RUN cannot be built here, and why.
         """
+        foreign = bool(platform and self.emulator(platform) and not kernel_emulates(platform))
         able = [runner for runner in self.runners if not foreign or isinstance(runner, PRoot)]
         keeping = [runner for runner in able if runner.keeps_owners] if owners else []
         for runner in (*keeping, *able):
@@ -76,6 +79,17 @@ class Toolbox(msgspec.Struct, frozen=True):
             hint=f"{self._reasons()}\nA Dockerfile without RUN can be built as it is; docker, "
             "nerdctl, podman and buildah can run RUN.".strip(),
         )
+
+    def emulator(self, platform: str) -> Path | None:
+        """The static QEMU that runs programs of a platform; None where there is none.
+
+        Also None for this machine's own platform.
+        """
+        if platform == emulation.native():
+            return None
+        architecture = platform.removeprefix("linux/")
+        name = _QEMU.get(architecture, architecture)
+        return _which(f"qemu-{name}-static", self.environ)
 
     def _reasons(self) -> str:
         return "\n".join(refusal.reason for refusal in self.refusals)
@@ -98,7 +112,7 @@ def find(environ: Mapping[str, str], cache: Path) -> Toolbox:
             refusals.append(Refusal(runner.name, reason))
         else:
             passed.append(runner)
-    return Toolbox(_which("skopeo", environ), tuple(passed), tuple(refusals))
+    return Toolbox(_which("skopeo", environ), tuple(passed), tuple(refusals), environ)
 
 
 def candidates(environ: Mapping[str, str], cache: Path, *, root: bool) -> Iterator[Runner]:
@@ -117,18 +131,6 @@ def candidates(environ: Mapping[str, str], cache: Path, *, root: bool) -> Iterat
 def own_proot(cache: Path) -> Path:
     """Where the PRoot is that Layerlab has built; another one in each version of its source."""
     return cache / "proot-5.4.0-2" / "proot"
-
-
-def emulator(platform: str, environ: Mapping[str, str]) -> Path | None:
-    """The static QEMU that runs programs of a platform (`linux/arm64`); None where there is none.
-
-    Also None for this machine's own platform.
-    """
-    if platform == emulation.native():
-        return None
-    architecture = platform.removeprefix("linux/")
-    name = _QEMU.get(architecture, architecture)
-    return _which(f"qemu-{name}-static", environ)
 
 
 def kernel_emulates(platform: str) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -78,6 +79,19 @@ def locked(
         while not (mine := got()) and pause is not None:
             pause()
         yield mine
+
+
+def discard(folder: Path) -> None:
+    """Remove a tree, also where its folders forbid that to their owner; what is not ours stays."""
+    shutil.rmtree(folder, ignore_errors=True)
+    if not folder.is_dir():
+        return
+    folder.chmod(0o700)
+    for above, names, _ in os.walk(folder):
+        for inner in (Path(above, name) for name in names):
+            if not inner.is_symlink():  # it may lead to what shall stay as it is
+                inner.chmod(0o700)
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 def size(path: Path) -> int:

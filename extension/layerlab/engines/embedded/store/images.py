@@ -6,12 +6,13 @@ Docker has, moby's `image/spec/specs-go/v1` (`DockerOCIImageConfig`).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
 
 import msgspec
 
+from layerlab.cache.key import platform_parts
 from layerlab.errors import LayerlabError
 
 INDEX: Final = "application/vnd.oci.image.index.v1+json"
@@ -148,7 +149,13 @@ def manifest(config: Json, layers: Sequence[tuple[str, int]]) -> Json:
     return {"schemaVersion": 2, "mediaType": MANIFEST, "config": config, "layers": found}
 
 
-def platform(made: Image) -> Json:
+def platform(name: str) -> Json:
     """What the descriptor of a manifest says of the machines that an image is for."""
-    where: Json = {"os": made.os, "architecture": made.architecture}
-    return where | ({"variant": made.variant} if made.variant else {})
+    system, architecture, variant = platform_parts(name)
+    where: Json = {"os": system, "architecture": architecture}
+    return where | ({"variant": variant} if variant else {})
+
+
+def by_name(pairs: Iterable[str]) -> dict[str, str]:
+    """Variables or labels, of `NAME=VALUE` each; the last of a name counts."""
+    return dict(pair.partition("=")[::2] for pair in pairs)

@@ -3,7 +3,7 @@
     oci-layout, index.json, blobs/sha256/   see the OCI image specification, `image-layout.md`
     indexes/                                what each layer holds, by the layer's digest
     cache/                                  results of steps, by a digest of their cache key
-    part/                                   what is being written, or was when a process died
+    part/                                   what is being made, or was when a process died
 
 Layers are uncompressed: the digest of a blob is its diff id. Every file is written aside and
 then given its name, so a process may be killed at any moment, and several may work at once.
@@ -23,7 +23,7 @@ from typing import Final, NamedTuple
 
 import msgspec
 
-from layerlab.engines.embedded.store import disk, foreign, layers
+from layerlab.engines.embedded.store import disk, foreign, layers, scratch
 from layerlab.engines.embedded.store.entries import LayerIndex
 from layerlab.engines.embedded.store.images import INDEX, MANIFEST, Json
 from layerlab.engines.embedded.store.layers import NO_MORE, Limits, Member
@@ -104,6 +104,10 @@ class Store:
         """
         with disk.locked(self.root / "holding.lock", shared=True):
             yield
+
+    def scratch(self) -> contextlib.AbstractContextManager[Path]:
+        """A new folder to work in, for as long as the block lasts; see `scratch.folder`."""
+        return scratch.folder(self._part)
 
     # Layers
 
@@ -260,14 +264,26 @@ class Store:
         Returns:
             How many bytes have become free.
         """
-        with disk.locked(self.root / "holding.lock", wait=False) as alone:
-            return self._prune(keep) if alone else 0
+        freed = self.clear()
+        with self._held_by_nobody() as alone:
+            return freed + (self._prune(keep) if alone else 0)
+
+    def clear(self) -> int:
+        """Remove what processes have left that were killed; the bytes of what they were writing.
+
+        That is known at once of their folders; of single files, when nobody holds the store.
+        """
+        scratch.clear(self._part)
+        with self._held_by_nobody() as alone:
+            # Whoever writes holds the store: what is written here, nobody writes any more.
+            return removed(filter(Path.is_file, self._part.iterdir())) if alone else 0
+
+    def _held_by_nobody(self) -> contextlib.AbstractContextManager[bool]:
+        return disk.locked(self.root / "holding.lock", wait=False)
 
     def _prune(self, keep: int) -> int:
-        # Whoever writes holds the store: what is written here, nobody writes any more.
-        freed = removed(self._part.iterdir())
         results = {path: self._counts_on(path) for path in self._cache.iterdir()}
-        return freed + prune(self._blobs, self._indexes, results, self._needed(), keep)
+        return prune(self._blobs, self._indexes, results, self._needed(), keep)
 
     def _counts_on(self, path: Path) -> frozenset[str]:
         """The names of the blobs of a result; of one that cannot be read, one that is nowhere."""
