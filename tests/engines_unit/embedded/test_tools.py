@@ -65,6 +65,23 @@ class TestFind:
         assert [runner.name for runner in box.runners] == ["bubblewrap", "PRoot"]
         assert box.runners[1].program == own
 
+    @pytest.mark.parametrize(("sessions", "pinned"), [("0\n", True), ("1\n", False), (None, True)])
+    def test_proot_is_kept_on_one_processor_where_no_session_starves(
+        self,
+        environ: dict[str, str],
+        tmp_path: Path,
+        monkeypatch: pytest.MonkeyPatch,
+        sessions: str | None,
+        pinned: bool,
+    ) -> None:
+        for name in ("proot", "taskset"):
+            program(tmp_path / "bin", name)
+        monkeypatch.setattr(tools, "_SESSIONS", tmp_path / "sessions")
+        if sessions is not None:
+            (tmp_path / "sessions").write_text(sessions)
+        found = tools.candidates(environ, tmp_path, root=False)
+        assert {runner.pinned for runner in found if isinstance(runner, PRoot)} == {pinned}
+
     def test_without_seccomp_only_where_it_must_be(
         self, environ: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:

@@ -17,6 +17,7 @@ from layerlab.engines.embedded.runners.job import Runner
 from layerlab.engines.embedded.runners.ladder import Bubblewrap, Faked, PRoot
 from layerlab.errors import EngineUnavailableError
 
+_SESSIONS: Final = Path("/proc/sys/kernel/sched_autogroup_enabled")
 _QEMU: Final = {
     "amd64": "x86_64",
     "arm64": "aarch64",
@@ -120,12 +121,24 @@ def candidates(environ: Mapping[str, str], cache: Path, *, root: bool) -> Iterat
     if bwrap := _which("bwrap", environ):
         yield Bubblewrap(bwrap, root, Path(sys.executable))
     faked = _faked(environ)
-    pinned = _which("taskset", environ) is not None
+    pinned = _which("taskset", environ) is not None and not _groups_sessions()
     own = own_proot(cache)
     for program in (own if own.exists() else None, _which("proot", environ)):
         if program:
             yield PRoot(program, root, True, faked, pinned)
             yield PRoot(program, root, False, faked, pinned)
+
+
+def _groups_sessions() -> bool:
+    """Whether the kernel shares processors out by session (`kernel/sched/autogroup.c`).
+
+    Linux 6.18 then lets a command starve that has begun a session of its own, as apt-get does with
+    dpkg, when PRoot and another command hand the only processor to each other.
+    """
+    try:
+        return _SESSIONS.read_text().strip() != "0"
+    except OSError:
+        return False
 
 
 def own_proot(cache: Path) -> Path:
