@@ -45,9 +45,25 @@ def test_a_step_that_runs_is_no_cached_one() -> None:
 
 def test_a_step_that_cannot_begin_says_nothing_of_those_before_it() -> None:
     """Seen with nerdctl: a bind mount of what is not there fails before anything has run."""
+    assert failed("not found") == ["not reached", "failed"]
+
+
+def test_what_a_step_that_cannot_begin_would_need_is_not_cached() -> None:
+    """BuildKit tells so, in one batch, when it computes the key of a step; seen with nerdctl."""
+    needed = {"digest": "sha256:bb", "name": "[2/3] WORKDIR /w", "inputs": ["sha256:cc"]}
+    presumed = {**needed, "started": at(1), "completed": at(1), "cached": True}
+    missing = 'failed to calculate checksum of ref x::y: "/d": not found'
+    assert failed(missing, presumed) == ["not reached", "failed"]
+    # One that ran, and failed, has needed it.
+    assert failed("exit code: 1", presumed) == ["cached", "failed"]
+
+
+def failed(error: str, *others: dict[str, object]) -> list[str]:
     intended = plan("FROM busybox\nWORKDIR /w\nRUN make\n", "Dockerfile", platforms=[])
     parser = RawJsonParser(intended)
-    lost = vertex(name="[3/3] RUN make", started=at(1), completed=at(1), error="not found")
-    events = [*parser.feed(lost, "stderr", 1), *parser.close(1, 2, cancelled=False)]
+    lost: dict[str, object] = {"digest": "sha256:aa", "name": "[3/3] RUN make"}
+    lost |= {"inputs": ["sha256:bb"], "started": at(1), "completed": at(1), "error": error}
+    line = json.dumps({"vertexes": [*others, lost]}).encode() + b"\n"
+    events = [*parser.feed(line, "stderr", 1), *parser.close(1, 2, cancelled=False)]
     rows = reduce_all(Build(plan=intended), events).instructions
-    assert [row.state for row in rows][1:] == ["not reached", "failed"]
+    return [row.state for row in rows][1:]

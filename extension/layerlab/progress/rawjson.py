@@ -22,6 +22,8 @@ from layerlab.progress.statuses import ImageDigest, item_name
 from layerlab.progress.steps import Steps
 from layerlab.progress.vertices import Vertex, VertexSteps, news
 
+_CANNOT_BEGIN = "failed to calculate checksum of ref"
+"""What is said of a step for which something is not there, before it is looked up or run."""
 MAX_SKEW = 5.0
 """Seconds by which the builder's clock may differ before its times are shifted to ours."""
 
@@ -164,7 +166,12 @@ class RawJsonParser:
 
     def _vertexes(self, vertexes: Sequence[_Vertex], at: float) -> Iterator[Event]:
         changed: dict[str, None] = {}
+        # Of one that begins BuildKit takes for granted that all it needs was cached, in that very
+        # moment (`vertexStream.append` in `solver/progress.go`). That one could not begin.
+        false_starts = {v.started for v in vertexes if _CANNOT_BEGIN in v.error}
         for vertex in vertexes:
+            if vertex.cached and vertex.started == vertex.completed in false_starts:
+                continue
             group = vertex.progress_group
             name = (group.name if group else "") or vertex.name
             yield from self._named.find(name, at)
