@@ -26,7 +26,10 @@ from layerlab.session import Session
 from tests.live import equality
 
 COURSE = Course(Path(__file__).parents[2] / "course")
-NAMED_BY_TIME = re.compile(r"/\.npm/_logs/[\dTZ_-]+-debug-\d+\.log$")
+NAMED_BY_TIME = re.compile(
+    r"/\.npm/_logs/[\dTZ_-]+-debug-\d+\.log$|/\.cache/go-build/[\da-f]{2}/[\da-f]{64}-[ad]$"
+)
+"""npm's logs; what Go has built, which goes by the times of the files that it was built from."""
 
 
 class Case(NamedTuple):
