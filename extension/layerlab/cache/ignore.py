@@ -61,6 +61,8 @@ class BuildahIgnore:
 
     def look(self, path: str, parent: Matches) -> tuple[bool, bool, Matches]:  # noqa: ARG002 - the protocol's; here a path by itself decides
         """See `Ignore.look`."""
+        if not self._matcher.patterns:  # as with BuildKit
+            return False, False, ()
         inside = any(
             f"{text.strip('/')}/".startswith(f"{path}/") for text in self._matcher.exceptions
         )

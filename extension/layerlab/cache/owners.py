@@ -24,7 +24,7 @@ def nobody(_: os.stat_result) -> str:
 
 def root(info: os.stat_result) -> str:
     """Whether user and group are root: `root:root`, `root:`, `:root`, `:`."""
-    return ":".join("" if number else "root" for number in (info.st_uid, info.st_gid))
+    return f"{'' if info.st_uid else 'root'}:{'' if info.st_gid else 'root'}"
 
 
 def everything(info: os.stat_result) -> str:

@@ -185,11 +185,11 @@ class BuildahMatcher:
             for text, exception in _read(patterns)
         ]
         self.exceptions = tuple(text for text, exception in read if exception)
-        self._patterns = tuple((_buildah(text), exception) for text, exception in read)
+        self.patterns = tuple((_buildah(text), exception) for text, exception in read)
 
     def match(self, path: str) -> bool:
         """Whether `path`, relative to the context, is matched (`PatternMatcher.Matches`)."""
-        for regexp, exception in reversed(self._patterns):
+        for regexp, exception in reversed(self.patterns):
             if regexp.search(path):
                 return not exception
         return False
