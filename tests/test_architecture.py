@@ -1,6 +1,7 @@
 """The shape that DESIGN promises, kept by walking the source: who imports whom, and how long."""
 
 import ast
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -133,3 +134,10 @@ def test_nothing_grows_too_long(path: Path) -> None:
             assert node.end_lineno is not None
             length = node.end_lineno - node.lineno + 1
             assert length <= MAX_FUNCTION, f"{node.name} has {length} lines"
+
+
+def test_nothing_that_is_tracked_is_ignored() -> None:
+    """What git is told to ignore, hatchling leaves out of the wheel, tracked or not."""
+    argv = ("git", "ls-files", "--cached", "--ignored", "--exclude-standard")
+    done = subprocess.run(argv, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True)
+    assert done.stdout == ""

@@ -1,0 +1,1 @@
+"""A Dockerfile carried out: each instruction done, or found in the cache."""
