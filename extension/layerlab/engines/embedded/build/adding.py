@@ -23,8 +23,8 @@ from tempfile import NamedTemporaryFile
 from typing import BinaryIO, NamedTuple
 from urllib.parse import unquote, urlsplit
 
-from layerlab.engines.embedded.store import foreign
 from layerlab.engines.embedded.build.copying import Copying, Source
+from layerlab.engines.embedded.store import foreign
 from layerlab.engines.embedded.store.layers import NO_MORE, Limits, Slice, too_large
 from layerlab.errors import LayerlabError
 

@@ -16,13 +16,13 @@ from layerlab.engines.base import BuildRequest, Clock
 from layerlab.engines.embedded.build import checking, mounting
 from layerlab.engines.embedded.build.checking import RefusedError
 from layerlab.engines.embedded.build.crew import Crew
-from layerlab.engines.embedded.store.images import Image, Json, by_name
 from layerlab.engines.embedded.build.pulling import Library
 from layerlab.engines.embedded.build.running import Running
-from layerlab.engines.embedded.store.layout import Store
 from layerlab.engines.embedded.build.target import StepError, Target
-from layerlab.engines.embedded.runners.tools import Toolbox
 from layerlab.engines.embedded.build.working import Working
+from layerlab.engines.embedded.runners.tools import Toolbox
+from layerlab.engines.embedded.store.images import Image, Json, by_name
+from layerlab.engines.embedded.store.layout import Store
 from layerlab.errors import BuildInputError, LayerlabError
 from layerlab.model.events import Event, Failure, Finished, StepUpdate
 from layerlab.model.plan import Plan

@@ -23,9 +23,9 @@ from stat import (
 import msgspec
 
 from layerlab.cache.digests import xattrs
+from layerlab.engines.embedded.build.rootfs import Seen, Snapshot
 from layerlab.engines.embedded.store.entries import Entry, Type, parent
 from layerlab.engines.embedded.store.layers import Member
-from layerlab.engines.embedded.build.rootfs import Seen, Snapshot
 from layerlab.engines.embedded.store.view import View
 
 Owner = Callable[[str, Seen, Entry | None], tuple[int, int]]

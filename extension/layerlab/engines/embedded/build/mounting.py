@@ -14,11 +14,11 @@ from hashlib import sha256
 from pathlib import Path
 
 from layerlab.cache.program import Mount
-from layerlab.engines.embedded.store import disk
 from layerlab.engines.embedded.build.copying import Copying
-from layerlab.engines.embedded.runners.job import Bind
-from layerlab.engines.embedded.store.layers import Member
 from layerlab.engines.embedded.build.rootfs import RootFilesystem
+from layerlab.engines.embedded.runners.job import Bind
+from layerlab.engines.embedded.store import disk
+from layerlab.engines.embedded.store.layers import Member
 from layerlab.engines.embedded.store.layout import Store
 from layerlab.errors import LayerlabError
 
@@ -84,7 +84,7 @@ def agents(values: Sequence[str], cwd: Path, environ: Mapping[str, str]) -> dict
 
 
 def ssh_targets(mounts: Sequence[Mount], cwd: str) -> list[str]:
-    """Where a RUN finds its agents; SSH_AUTH_SOCK is the first (`ExecOp.Marshal`, `llb/exec.go`)."""
+    """Where a RUN finds its agents; SSH_AUTH_SOCK is the first (`ExecOp.Marshal` in `exec.go`)."""
     asked = [mount for mount in mounts if mount.type == "ssh"]
     return [
         posixpath.join("/", cwd, mount.target or f"/run/buildkit/ssh_agent.{number}")

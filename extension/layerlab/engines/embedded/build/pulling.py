@@ -12,12 +12,12 @@ import msgspec
 
 from layerlab.cache.key import platform_name
 from layerlab.engines import process, references
-from layerlab.engines.embedded.store import images
 from layerlab.engines.embedded.build.crew import Crew
+from layerlab.engines.embedded.skopeo import Reason, Skopeo, failed, tls
+from layerlab.engines.embedded.store import images
 from layerlab.engines.embedded.store.images import Image, Json
 from layerlab.engines.embedded.store.layers import NO_MORE, Limits, compression
 from layerlab.engines.embedded.store.layout import Store
-from layerlab.engines.embedded.skopeo import Reason, Skopeo, failed, tls
 from layerlab.errors import LayerlabError
 from layerlab.model.events import Progress
 
@@ -136,9 +136,7 @@ class Library:
             made = self.take(folder, name, platform)
             self.name(references.short(name), [made], keep_others=True)
 
-    def take(
-        self, folder: Path, name: str, platform: str = "", limits: Limits = NO_MORE
-    ) -> Json:
+    def take(self, folder: Path, name: str, platform: str = "", limits: Limits = NO_MORE) -> Json:
         """Take over an image that skopeo has put into a folder.
 
         Args:

@@ -2,8 +2,8 @@
 
 There is one for each base image. A step's parent state is reached by removing and writing only
 what differs from the state that is there (some hundredths of a second for a few thousand files);
-what is remembered and a walk after the command tell what it did. Clones by hard links would be quicker,
-and wrong: a command that appends to a file would change the parent's too.
+what is remembered and a walk after the command tell what it did. Clones by hard links would be
+quicker, and wrong: a command that appends to a file would change the parent's too.
 
 What a command has left undone is undone; a tree that was left in the middle, as by kill -9, has no
 record of its state, and is made anew.

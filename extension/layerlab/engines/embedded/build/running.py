@@ -14,14 +14,14 @@ from stat import S_IMODE, S_ISREG
 from layerlab.engines import process
 from layerlab.engines.base import Clock
 from layerlab.engines.embedded.build import difference
-from layerlab.engines.embedded.runners import mounts, ownership
 from layerlab.engines.embedded.build.crew import Crew
-from layerlab.engines.embedded.store.entries import Entry
-from layerlab.engines.embedded.runners.job import Bind, Command, Job, Runner, User
 from layerlab.engines.embedded.build.rootfs import RootFilesystem, Seen, State
+from layerlab.engines.embedded.runners import mounts, ownership
+from layerlab.engines.embedded.runners.job import Bind, Command, Job, Runner, User
 from layerlab.engines.embedded.runners.ladder import GRACE, PRoot, is_crash
-from layerlab.engines.embedded.store.layout import Store
 from layerlab.engines.embedded.runners.tools import Toolbox
+from layerlab.engines.embedded.store.entries import Entry
+from layerlab.engines.embedded.store.layout import Store
 from layerlab.errors import LayerlabError
 from layerlab.model.events import Log
 from layerlab.progress.output import Output

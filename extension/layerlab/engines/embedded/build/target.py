@@ -28,12 +28,12 @@ from layerlab.cache.walk import StageState, Walk
 from layerlab.cache.words import expand
 from layerlab.engines.embedded.build import metadata
 from layerlab.engines.embedded.build.crew import Crew, StoppedError
-from layerlab.engines.embedded.store.images import Image, RootFs, Settings, by_name
 from layerlab.engines.embedded.build.pulling import Library
-from layerlab.engines.embedded.store.selection import select
-from layerlab.engines.embedded.store.layout import StepResult, Store
-from layerlab.engines.embedded.store.view import View
 from layerlab.engines.embedded.build.working import Place, Working
+from layerlab.engines.embedded.store.images import Image, RootFs, Settings, by_name
+from layerlab.engines.embedded.store.layout import StepResult, Store
+from layerlab.engines.embedded.store.selection import select
+from layerlab.engines.embedded.store.view import View
 from layerlab.errors import LayerlabError
 from layerlab.model.events import Event, StepUpdate
 from layerlab.model.plan import Stage as PlannedStage

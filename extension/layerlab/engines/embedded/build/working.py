@@ -20,16 +20,16 @@ from layerlab.cache.walk import StageState
 from layerlab.cache.words import expand
 from layerlab.engines.base import Clock
 from layerlab.engines.embedded.build import adding, metadata, users
-from layerlab.engines.embedded.store import images
 from layerlab.engines.embedded.build.adding import Answer
 from layerlab.engines.embedded.build.copying import Copying, Source, groups
-from layerlab.engines.embedded.store.images import History, Settings
-from layerlab.engines.embedded.runners.job import Bind
-from layerlab.engines.embedded.store.layers import Slice
 from layerlab.engines.embedded.build.mounting import SHOWN, Mounting, ssh_targets
 from layerlab.engines.embedded.build.running import Asked, Running, failed
-from layerlab.engines.embedded.store.selection import select
+from layerlab.engines.embedded.runners.job import Bind
+from layerlab.engines.embedded.store import images
+from layerlab.engines.embedded.store.images import History, Settings
+from layerlab.engines.embedded.store.layers import Slice
 from layerlab.engines.embedded.store.layout import Store
+from layerlab.engines.embedded.store.selection import select
 from layerlab.engines.embedded.store.view import View
 from layerlab.errors import LayerlabError
 from layerlab.model.events import Log
@@ -225,7 +225,7 @@ class Working:
             missing = f'exec: "{argv[0]}": stat {argv[0]}: no such file or directory'
             raise failed(text, missing)
         mounts = tuple(read.mounts(command, place.scope))
-        agents = {"SSH_AUTH_SOCK": target for target in ssh_targets(mounts, state.cwd)[:1]}
+        agents = dict(zip(["SSH_AUTH_SOCK"], ssh_targets(mounts, state.cwd), strict=False))
 
         @contextlib.contextmanager
         def binds(scratch: Path) -> Iterator[Sequence[Bind]]:
