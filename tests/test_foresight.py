@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import platform
 from pathlib import Path
@@ -123,6 +124,35 @@ def test_what_buildkit_does_not_send_again_is_a_stale_hit(tmp_path: Path, engine
     (tmp_path / "one/src/sub/a").touch()
     assert stale("one")[1] == ("rebuild", False)
     foresight.close()
+
+
+@pytest.mark.parametrize("writable", [True, False])
+def test_a_file_is_digested_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, writable: bool
+) -> None:
+    home, context, digested = tmp_path / "home", tmp_path / "context", []
+    context.mkdir()
+    (context / "Dockerfile").write_text("FROM busybox\nCOPY a a\n")
+    (context / "a").write_text("1")
+    if not writable:
+        (home / "digests.sqlite").mkdir(parents=True)
+    monkeypatch.setattr("layerlab.cache.digests._SETTLED", -(10**18))
+    digest = hashlib.file_digest
+    monkeypatch.setattr(
+        hashlib,
+        "file_digest",
+        lambda file, name: (digested.append(file.name), digest(file, name))[1],
+    )
+    engine = cast("Engine", OneImage("podman", Identity("native", (NATIVE,))))
+    request = BuildRequest(context=".", cwd=context)
+
+    def foresee(foresight: Foresight) -> int:
+        foresight.foresee(engine, request, read_plan(request))
+        return len(digested)
+
+    foresight, later = Foresight(home), Foresight(home)
+    assert [foresee(foresight), foresee(foresight)] == [1, 1]
+    assert foresee(later) == (1 if writable else 2)  # another kernel, or this one after a restart
 
 
 def test_a_fault_of_the_model_costs_the_reasons_and_not_the_build(tmp_path: Path) -> None:

@@ -52,6 +52,7 @@ class Foreseen:
         keys, steps: see `cache.keys.step_keys` and `cache.predict.predict`.
         select: the build context as the engine sees it.
         foreign: a base image on this machine is for another platform than the build.
+        digests: of the files of the build context.
     """
 
     engine: Engine
@@ -62,6 +63,7 @@ class Foreseen:
     steps: tuple[Forecast, ...]
     select: Selection
     foreign: bool
+    digests: Digests
 
     @property
     def dockerfile(self) -> str:
@@ -85,6 +87,7 @@ class Foresight:
     def __init__(self, root: Path, environ: Mapping[str, str] = os.environ) -> None:
         self._ledger = Ledger(root / "ledger.sqlite")
         self._remembered = root / "digests.sqlite"
+        self._latest: Digests | None = None
         self._environ = environ
 
     def foresee(self, engine: Engine, request: BuildRequest, plan: Plan) -> Foreseen:
@@ -96,14 +99,14 @@ class Foresight:
             LayerlabError: a variable in the Dockerfile cannot be expanded.
         """
         options = options_of(request, self._environ, engine.buildah)
+        digests = self._digests(request.context_path)
         # What the engine has to tell may take longer than to look at all files.
         with ThreadPoolExecutor(2, thread_name_prefix="layerlab-questions") as pool:
             shelf = pool.submit(lambda: _Shelf(self._ledger, engine.cache))
             bases = pool.submit(_bases, engine, plan, options)
-            with contextlib.closing(Digests(self._remembered, request.context_path)) as digests:
-                select = _selection(engine, request, options, digests, shelf.result)
-                found, foreign = bases.result()
-                keys = _keys(engine, plan, options, select, found)
+            select = _selection(engine, request, options, digests, shelf.result)
+            found, foreign = bases.result()
+            keys = _keys(engine, plan, options, select, found)
             steps = predict(
                 keys,
                 shelf.result(),
@@ -112,7 +115,8 @@ class Foresight:
                 options=options,
                 now=partial(_text, request.context_path),
             )
-        return Foreseen(engine, request, plan, options, keys, steps, select, foreign)
+        digests.save()
+        return Foreseen(engine, request, plan, options, keys, steps, select, foreign, digests)
 
     def explain(self, foreseen: Foreseen, build: Build) -> tuple[Explanation, ...]:
         """What became of each step and why; the ledger then knows of the build."""
@@ -136,6 +140,7 @@ class Foresight:
         if isinstance(foreseen.select, Sending):
             name = copy_name(build.engine, foreseen.request.context_path)
             self._ledger.keep_copy(foreseen.engine.cache, name, foreseen.select.copy())
+        foreseen.digests.save()  # of what no step had asked for before
         return told
 
     def forget(self, folder: Path) -> None:
@@ -145,6 +150,13 @@ class Foresight:
     def close(self) -> None:
         """Give the files back."""
         self._ledger.close()
+
+    def _digests(self, context: Path) -> Digests:
+        """What is remembered of a folder's files: most predictions ask for one again."""
+        latest = self._latest
+        if latest is None or not latest.serves(context):
+            self._latest = latest = Digests(self._remembered, context)
+        return latest
 
 
 @dataclass(frozen=True)

@@ -26,7 +26,7 @@ def test_an_unchanged_file_is_read_once(tmp_path: Path, monkeypatch: pytest.Monk
     path.write_text("one")
     digests = Digests(memory)
     assert of(digests, path) == sha256(b"one").hexdigest()
-    digests.close()
+    digests.save()
     again = Digests(memory)
     monkeypatch.setattr(Path, "open", lambda *_: pytest.fail("it was read again"))
     assert of(again, path) == sha256(b"one").hexdigest()
@@ -57,7 +57,7 @@ def test_a_damaged_memory_is_only_lost(tmp_path: Path, monkeypatch: pytest.Monke
     memory.write_bytes(b"garbage" * 1000)
     digests = Digests(memory)
     assert of(digests, path) == sha256(b"one").hexdigest()
-    digests.close()
+    digests.save()
     assert not memory.exists()
 
 
@@ -67,7 +67,7 @@ def test_a_damaged_row_is_no_digest(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     path.write_text("one")
     digests = Digests(memory)
     right = of(digests, path)
-    digests.close()
+    digests.save()
     with closing(sqlite3.connect(memory)) as db, db:
         ((files,),) = db.execute("SELECT files FROM folders").fetchall()
         wrong = files.replace(right.encode(), right[::-1].encode())
@@ -89,7 +89,7 @@ def test_each_folder_has_its_own_and_the_last_ones_stay(
         if name == "b":
             size = len(digests._packed())
             monkeypatch.setattr("layerlab.cache.digests.MAX_BYTES", 2 * size)
-        digests.close()
+        digests.save()
     assert [bool(Digests(memory, tmp_path / name)._known) for name in "abc"] == [False, True, True]
 
 

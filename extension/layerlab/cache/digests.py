@@ -44,7 +44,7 @@ class Digests:
 
     def __init__(self, path: Path | None, folder: Path = Path()) -> None:
         self._path = path
-        self._folder = os.fsencode(folder.absolute())
+        self._folder = _name(folder)
         self._known: _Known = {}
         self._changed = False
         self._asked = 0
@@ -67,18 +67,22 @@ class Digests:
         known = self._known.get(state)
         return known if known is not None else self._read(path, stat, state)
 
-    def close(self) -> None:
-        """Write what is new; a full or damaged disk only loses it."""
+    def serves(self, folder: Path) -> bool:
+        """Whether these are of this folder's files."""
+        return self._folder == _name(folder)
+
+    def save(self) -> None:
+        """Write what is new; with a full or damaged disk it is remembered in memory only."""
         if self._path is None or not self._changed:
             return
+        self._changed = False  # first: another thread may add
         try:
             self._save(self._path)
         except sqlite3.OperationalError:
-            return  # locked or full: the next run digests again
+            self._changed = True  # locked or full: perhaps the next time
         except (sqlite3.DatabaseError, OSError):
             with contextlib.suppress(OSError):
                 self._path.unlink()
-        self._changed = False
 
     def _read(self, path: str, stat: os.stat_result, state: bytes) -> tuple[str, Xattrs]:
         # The tick is taken before the bytes are read: what changes later has later times.
@@ -114,8 +118,13 @@ class Digests:
 
     def _packed(self) -> bytes:
         # Of one inode only the last state can come again.
-        newest = {state[: _INODE.size]: state for state in self._known}
-        return _encode({state: self._known[state] for state in newest.values()})
+        known = self._known.copy()  # another thread may be adding to it
+        newest = {state[: _INODE.size]: state for state in known}
+        return _encode({state: known[state] for state in newest.values()})
+
+
+def _name(folder: Path) -> bytes:
+    return os.fsencode(folder.absolute())
 
 
 def _state(stat: os.stat_result) -> bytes:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Generator, Iterator, Mapping, Sequence
-from contextlib import closing
 from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
@@ -122,26 +121,29 @@ class EmbeddedEngine:
     ) -> Generator[Event, None, None]:
         """See `base.Engine`."""
         asked = options(request, self._environ)
-        with closing(Digests(self._folder / "digests.sqlite", request.context_path)) as digests:
-            builder = Builder(
-                store=self.store,
-                library=self.library,
-                toolbox=self.toolbox,
-                folder=self._folder,
-                request=request,
-                plan=plan,
-                options=asked,
-                select=Files.of(
-                    request.context_path,
-                    request.dockerfile_path,
-                    "buildkit",
-                    digests,
-                    asked.buildah,
-                ),
-                environ=self._environ,
-                clock=clock,
-            )
+        digests = Digests(self._folder / "digests.sqlite", request.context_path)
+        builder = Builder(
+            store=self.store,
+            library=self.library,
+            toolbox=self.toolbox,
+            folder=self._folder,
+            request=request,
+            plan=plan,
+            options=asked,
+            select=Files.of(
+                request.context_path,
+                request.dockerfile_path,
+                "buildkit",
+                digests,
+                asked.buildah,
+            ),
+            environ=self._environ,
+            clock=clock,
+        )
+        try:
             yield from builder.events()
+        finally:
+            digests.save()
         self._tidy(clock())
 
     def _tidy(self, now: float) -> None:
