@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import os
 import platform
 from pathlib import Path
@@ -138,11 +139,12 @@ def test_a_file_is_digested_once(
         (home / "digests.sqlite").mkdir(parents=True)
     monkeypatch.setattr("layerlab.cache.digests._SETTLED", -(10**18))
     digest = hashlib.file_digest
-    monkeypatch.setattr(
-        hashlib,
-        "file_digest",
-        lambda file, name: (digested.append(file.name), digest(file, name))[1],
-    )
+
+    def counted(file: io.BufferedReader, name: str) -> object:
+        digested.append(file.name)
+        return digest(file, name)
+
+    monkeypatch.setattr(hashlib, "file_digest", counted)
     engine = cast("Engine", OneImage("podman", Identity("native", (NATIVE,))))
     request = BuildRequest(context=".", cwd=context)
 

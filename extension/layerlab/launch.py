@@ -10,7 +10,7 @@ from layerlab import install
 from layerlab.bases import catalogue, provide
 from layerlab.engines import detect
 from layerlab.engines.base import Engine
-from layerlab.engines.embedded.engine import home
+from layerlab.engines.embedded.home import home
 from layerlab.errors import EngineUnavailableError, LayerlabError
 from layerlab.labs import Course
 from layerlab.views import tables

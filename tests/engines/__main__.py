@@ -10,7 +10,7 @@ import time
 
 from layerlab import install
 from layerlab.bases import proot
-from layerlab.engines.embedded.engine import home
+from layerlab.engines.embedded.home import home
 from layerlab.engines.embedded.runners.tools import own_proot
 from tests.engines import configuration, foreign, gotools, packages
 from tests.engines.daemons import (

@@ -20,7 +20,7 @@ from layerlab.bases.rootfs import Rootfs
 from layerlab.bases.settings import HostSettings
 from layerlab.bases.tools import Say
 from layerlab.engines import process
-from layerlab.engines.embedded.engine import home
+from layerlab.engines.embedded.home import home
 
 EPOCH: Final = 1793491200
 """2026-11-01: files are no younger, so that the same inputs make the same image."""

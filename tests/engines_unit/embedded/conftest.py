@@ -15,7 +15,7 @@ import msgspec
 import pytest
 
 from layerlab.engines import process
-from layerlab.engines.embedded.engine import home
+from layerlab.engines.embedded.home import home
 from layerlab.engines.embedded.runners import gate, mounts, tools
 from layerlab.engines.embedded.runners.job import Command, Job, Runner
 from layerlab.engines.embedded.runners.ladder import GRACE, Bubblewrap, PRoot

@@ -6,7 +6,6 @@ import sys
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from functools import cached_property
 from importlib.metadata import version
-from pathlib import Path
 
 import msgspec
 
@@ -27,6 +26,7 @@ from layerlab.engines.embedded.build.builder import Builder
 from layerlab.engines.embedded.build.pulling import Descriptor, Library, platform_of
 from layerlab.engines.embedded.build.rootfs import retire
 from layerlab.engines.embedded.containers import Containers
+from layerlab.engines.embedded.home import home
 from layerlab.engines.embedded.runners import tools
 from layerlab.engines.embedded.runners.tools import Toolbox
 from layerlab.engines.embedded.skopeo import Skopeo
@@ -46,12 +46,6 @@ TIDY_EVERY = 3600.0
 """Seconds."""
 HEAD = ("layerlab", "build", "--engine", "embedded")
 """How the same build is begun in a terminal."""
-
-
-def home(environ: Mapping[str, str]) -> Path:
-    """The folder that it keeps images in; those of every workspace, as other engines do."""
-    top = environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(top) / "layerlab"
 
 
 class EmbeddedEngine:
