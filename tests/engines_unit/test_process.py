@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable, Collection
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,8 @@ import pytest
 from layerlab.engines import guard, process
 from layerlab.errors import CommandNotFoundError, LayerlabError
 from tests.engines_unit.families import Family, living, until
+
+Note = Callable[[Collection[guard.Process]], None]
 
 
 def fds() -> int:
@@ -178,6 +181,28 @@ class TestStream:
         thread.join()
         assert interrupted
         assert family.alive() == []
+
+    def test_one_that_comes_while_it_starts_grants_no_more_time(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        granted, end, started = [], guard.end, signal.getsignal(signal.SIGINT)
+
+        def noted(roots: Collection[guard.Process], grace: float, **rest: Note) -> None:
+            granted.append(grace)
+            end(roots, grace, **rest)
+
+        prepare = process._watchman.prepare
+
+        def interrupted() -> None:
+            prepare()
+            signal.raise_signal(signal.SIGINT)
+
+        monkeypatch.setattr(guard, "end", noted)
+        monkeypatch.setattr(process._watchman, "prepare", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            process.stream(["sleep", "600"], grace=0.2)
+        assert granted == [0.2]
+        assert signal.getsignal(signal.SIGINT) is started
 
     def test_leaks_nothing(self) -> None:
         with process.stream(["true"]):

@@ -70,6 +70,7 @@ def run(
     env: Mapping[str, str] | None = None,
     input: bytes | None = None,  # noqa: A002 - the name that `subprocess` made familiar
     timeout: float | None = None,
+    grace: float = guard.GRACE,
 ) -> Completed:
     """Run a command to its end, whatever its exit code is.
 
@@ -79,12 +80,13 @@ def run(
         env: its whole environment; ours by default. The locale is always C.UTF-8.
         input: what it reads from its standard input; nothing by default.
         timeout: seconds after which it is ended.
+        grace: seconds that it has to end by itself when it is interrupted or late.
 
     Raises:
         CommandNotFoundError: the program is missing.
         LayerlabError: code `command-timeout`, or one that kept it from starting.
     """
-    with Output(argv, cwd=cwd, env=env, input=input, timeout=timeout) as output:
+    with Output(argv, cwd=cwd, env=env, input=input, timeout=timeout, grace=grace) as output:
         chunks = list(output)
         code = output.wait()
         output.release()
@@ -125,7 +127,7 @@ def spawn(
     It is ended with `Child.end`, or with this process. Arguments and errors are those of `run`.
     """
     with log.open("ab") as file:
-        return _start(argv, cwd, env, None, file.fileno(), file.fileno())
+        return _start(argv, cwd, env, None, file.fileno(), file.fileno(), grace=guard.GRACE)
 
 
 class Child:
@@ -199,7 +201,7 @@ class Output:
                 self._pipes[reader] = name
                 writers.append(writer)
                 self._selector.register(reader, selectors.EVENT_READ)
-            self._child = _start(argv, cwd, env, input, *writers)
+            self._child = _start(argv, cwd, env, input, *writers, grace=grace)
         except BaseException:
             self._close_pipes()
             raise
@@ -285,6 +287,8 @@ def _start(
     input: bytes | None,  # noqa: A002 - see `run`
     stdout: int,
     stderr: int,
+    *,
+    grace: float,
 ) -> Child:
     """Start a command in a process group of its own, known to the watchman."""
     if sys.platform == "win32":
@@ -320,7 +324,7 @@ def _start(
         _uninterrupted(start)
     except KeyboardInterrupt:
         for child in children:
-            child.end()
+            child.end(grace)
         raise
     return children[0]
 

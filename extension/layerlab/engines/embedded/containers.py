@@ -114,7 +114,7 @@ class Containers:
         shown = ("layerlab", "ctr", "run", *(["--rm"] if remove else []), name, *args)
         tree = tree_of(self.folder, image.rootfs.diff_ids, self.store)
         with tree.at(image.rootfs.diff_ids) as state, self._job(state, image, argv) as command:
-            done = process.run(command.argv, env=command.env)
+            done = process.run(command.argv, env=command.env, grace=GRACE)
         text = done.output.decode(errors="replace")
         if not remove:
             made = self._new(name, argv, container)
