@@ -111,8 +111,8 @@ def test_widgets_are_imported_only_where_the_widget_sink_is_built(path: Path) ->
 
 
 @pytest.mark.parametrize("path", MODULES, ids=dotted)
-def test_only_process_starts_processes(path: Path) -> None:
-    if dotted(path) == "layerlab.engines.process":
+def test_only_child_starts_processes(path: Path) -> None:
+    if dotted(path) == "layerlab.engines.child":
         return
     found = list(imports(ast.parse(path.read_text())))
     assert not {"subprocess", "sh", "pty", "multiprocessing"} & set(found)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from layerlab.engines import guard, process
+from layerlab.engines import child, guard, process
 from layerlab.errors import CommandNotFoundError, LayerlabError
 from tests.engines_unit.families import Family, living, until
 
@@ -191,14 +191,14 @@ class TestStream:
             granted.append(grace)
             end(roots, grace, **rest)
 
-        prepare = process._watchman.prepare
+        prepare = child._watchman.prepare
 
         def interrupted() -> None:
             prepare()
             signal.raise_signal(signal.SIGINT)
 
         monkeypatch.setattr(guard, "end", noted)
-        monkeypatch.setattr(process._watchman, "prepare", interrupted)
+        monkeypatch.setattr(child._watchman, "prepare", interrupted)
         with pytest.raises(KeyboardInterrupt):
             process.stream(["sleep", "600"], grace=0.2)
         assert granted == [0.2]

@@ -18,9 +18,9 @@ import msgspec
 
 from layerlab.engines import buildah_words, process, records, references, refusals, serving
 from layerlab.engines.base import Container, EngineName, Image
+from layerlab.engines.child import Child
 from layerlab.engines.cli import SHORT, decode, option, version_of
 from layerlab.engines.containers_storage import ContainersStorageEngine
-from layerlab.engines.process import Child
 from layerlab.errors import CommandFailedError
 
 T = TypeVar("T")

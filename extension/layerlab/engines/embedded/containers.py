@@ -20,6 +20,7 @@ import msgspec
 
 from layerlab.engines import process, references, serving
 from layerlab.engines.base import Container
+from layerlab.engines.child import Child
 from layerlab.engines.embedded.build import users
 from layerlab.engines.embedded.build.rootfs import RootFilesystem, State
 from layerlab.engines.embedded.build.running import own_files, tree_of
@@ -31,7 +32,6 @@ from layerlab.engines.embedded.runners.tools import Toolbox
 from layerlab.engines.embedded.store import disk
 from layerlab.engines.embedded.store.images import Image, by_name
 from layerlab.engines.embedded.store.layout import Store
-from layerlab.engines.process import Child
 from layerlab.errors import CommandFailedError, LayerlabError
 
 _RECORD = "container.json"
