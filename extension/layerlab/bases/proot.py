@@ -58,6 +58,37 @@ CHANGES: Final = (
 			last_exit_status = 128 + WTERMSIG(tracee_status);
 """,
     ),
+    # What the dynamic loader is told is meant for the command alone (`ladder.PRoot.own`).
+    (
+        "src/tracee/event.c",
+        "\t\t\t(void) enable_syscall_filtering(tracee);\n",
+        """\
+		for (char **name = environ; *name != NULL; name++)
+			if (strncmp(*name, "PROOT_LD_", strlen("PROOT_LD_")) == 0)
+				*name += strlen("PROOT_");
+		unsetenv("PROOT_NO_SECCOMP");
+""",
+    ),
+    # A command that begins a session may run on every processor, even if PRoot may not: else Linux
+    # 6.18 lets it starve, as soon as PRoot and another command hand the only one to each other.
+    (
+        "src/syscall/seccomp.c",
+        "\t{ PR_prlimit64,\t\tFILTER_SYSEXIT },\n",
+        "\t{ PR_setsid, FILTER_SYSEXIT },\n",
+    ),
+    ("src/syscall/exit.c", "#include <errno.h>       /* errno(3), E* */\n", "#include <sched.h>\n"),
+    (
+        "src/syscall/exit.c",
+        "\tswitch (syscall_number) {\n",
+        """\
+	case PR_setsid: {
+		cpu_set_t all;
+		memset(&all, 0xff, sizeof(all));
+		(void) sched_setaffinity(tracee->pid, sizeof(all), &all);
+		goto end;
+	}
+""",
+    ),
 )
 """Of a file, a line, and what is added after it, wherever it is. The path of what is built is to
 change with these (`tools.own_proot`)."""

@@ -25,6 +25,7 @@ NOBODY = 65534
 """The user that tests are when they are not root; he needs no account."""
 PROGRAMS = (
     *("sh", "stat", "cat", "ls", "id", "env", "chown", "mkdir", "sleep", "setsid", "rm", "touch"),
+    "setpriv",
 )
 RUNNERS = ("bubblewrap", "PRoot", "PRoot without seccomp")
 

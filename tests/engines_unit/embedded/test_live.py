@@ -60,8 +60,20 @@ class TestSees:
         lines = set(rig.run(job)[1].splitlines())
         wanted = {"PATH=/usr/bin", f"NAME=of {rig.scratch}", "in /tmp"}
         shells_own = {"PWD=/tmp", "OLDPWD=/tmp", "SHLVL=0", "SHLVL=1", "_=/usr/bin/env"}
-        ours = {"PROOT_NO_SECCOMP=1"} if rig.runner.name == "PRoot without seccomp" else set()
+        strange = isinstance(rig.runner, PRoot) and not (rig.runner.own or rig.runner.seccomp)
+        ours = {"PROOT_NO_SECCOMP=1"} if strange else set()
         assert lines - shells_own - ours == wanted
+
+    def test_what_its_loader_is_told_which_the_runner_does_not_heed(self, rig: Rig) -> None:
+        if isinstance(rig.runner, PRoot) and not rig.runner.own:
+            pytest.skip("only Layerlab's own PRoot can do that")
+        folder = rig.scratch / "broken"
+        folder.mkdir()
+        for library in ("libtalloc.so.2", "libcap.so.2", "libc.so.6"):
+            (folder / library).touch()
+        job = rig.job("echo $LD_LIBRARY_PATH")
+        job = msgspec.structs.replace(job, env={**job.env, "LD_LIBRARY_PATH": str(folder)})
+        assert rig.run(job) == (0, f"{folder}\n")
 
     def test_its_user(self, rig: Rig) -> None:
         assert rig.run("id -u; id -g")[1] == "0\n0\n"
@@ -69,6 +81,16 @@ class TestSees:
         if rig.as_root:
             (rig.root / "tmp").chmod(0o777)
         assert rig.run(job) == (0, "7\n8\n")
+
+    def test_what_is_bound_also_as_a_user_that_it_becomes(self, rig: Rig) -> None:
+        """As apt-get does; nobody else may enter our folders."""
+        if isinstance(rig.runner, Bubblewrap) and not rig.as_root:
+            pytest.skip("there is one user only")
+        source = rig.scratch / "source"
+        source.write_text("bound\n")
+        job = rig.job("setpriv --reuid 7 cat /bound")
+        job = msgspec.structs.replace(job, binds=(Bind(source, "/bound"),))
+        assert rig.run(job) == (0, "bound\n")
 
     def test_what_is_bound_also_behind_a_link(self, rig: Rig) -> None:
         (rig.root / "var").mkdir()
@@ -208,6 +230,28 @@ class TestOwners:
         disk = rig.command(job).owning == "disk"
         ours = 0 if rig.as_root else os.geteuid() or NOBODY
         assert stat.st_uid == (7 if disk else ours)
+
+    def test_many_that_ask_for_them_at_once(self, rig: Rig) -> None:
+        """Whoever asks holds a semaphore, and PRoot may have stopped them: it must not wait."""
+        one = "for n in 0 1 2 3 4 5 6 7 8 9; do chown 33:44 /tmp/$0; stat /tmp/$0; done >/dev/null"
+        script = f"for n in a b c d; do touch /tmp/$n; sh -c '{one}' $n & done; wait"
+        job = msgspec.structs.replace(rig.job(script), owners=rig.scratch / "owners")
+        if not rig.runner.keeps_owners:
+            pytest.skip(f"{rig.runner.name} keeps no owners here")
+        assert rig.run(job) == (0, "")
+
+
+def test_a_session_of_its_own_may_run_on_every_processor(rig: Rig) -> None:
+    """Else Linux may let it starve: PRoot and who began it keep the one that they share."""
+    if not (isinstance(rig.runner, PRoot) and rig.runner.pinned):
+        pytest.skip("nothing is kept on one processor")
+    here, there = (
+        next(line for line in rig.run(script)[1].splitlines() if line.startswith("Cpus_allowed:"))
+        for script in ("cat /proc/self/status", "setsid -w cat /proc/self/status")
+    )
+    assert int(here.split()[1].replace(",", ""), 16).bit_count() == 1
+    every = int(there.split()[1].replace(",", ""), 16)
+    assert every.bit_count() == len(os.sched_getaffinity(0))
 
 
 def test_threads_have_one_heap(rig: Rig) -> None:

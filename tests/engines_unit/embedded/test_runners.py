@@ -115,6 +115,13 @@ class TestPRoot:
         assert int(argv[2]) in os.sched_getaffinity(0)
         assert PRoot(PROOT, False, pinned=False).command(job).argv[0] == "env"
 
+    def test_what_the_loader_is_told_our_own_build_does_not_heed(self, job: Job) -> None:
+        job = msgspec.structs.replace(job, env={"LD_LIBRARY_PATH": "/its", "OLD_LD_X": "x"})
+        assert {"PROOT_LD_LIBRARY_PATH=/its", "OLD_LD_X=x"} <= {
+            *PRoot(PROOT, False).command(job).argv
+        }
+        assert "LD_LIBRARY_PATH=/its" in PRoot(PROOT, False, own=False).command(job).argv
+
     def test_without_seccomp(self, job: Job) -> None:
         slow, fast = PRoot(PROOT, False, seccomp=False), PRoot(PROOT, False)
         assert "PROOT_NO_SECCOMP=1" in slow.command(job).argv
@@ -130,9 +137,9 @@ class TestPRoot:
             assert "-0" not in argv
             assert command.owning == "user"
 
-    def test_real_root_needs_no_fake(self, job: Job) -> None:
+    def test_real_root_owns_for_real(self, job: Job) -> None:
         command = PRoot(PROOT, True).command(job)
-        assert not {"-0", "-i"} & {*command.argv[command.argv.index(str(PROOT)) :]}
+        assert {"-0", "-i"} & {*command.argv[command.argv.index(str(PROOT)) :]} == {"-0"}
         assert command.owning == "disk"
 
     def test_owners_are_saved_by_fakeroot(self, job: Job, tmp_path: Path) -> None:
@@ -144,6 +151,10 @@ class TestPRoot:
         assert "-0" not in command.argv
         assert "/opt/lib:/opt/lib" in pairs(command.argv, "-b")
         assert command.owning == "saved"
+        assert "PROOT_LD_PRELOAD=/opt/lib/faked.so" in command.argv
+        preloaded = msgspec.structs.replace(job, env={"LD_PRELOAD": "/lib/its.so"})
+        argv = PRoot(PROOT, False, faked=faked).command(preloaded).argv
+        assert "PROOT_LD_PRELOAD=/opt/lib/faked.so:/lib/its.so" in argv
         points = PRoot(PROOT, False, faked=faked).mount_points(job)
         assert "opt/lib" in [point.path for point in points]
 

@@ -65,22 +65,27 @@ class TestFind:
         assert [runner.name for runner in box.runners] == ["bubblewrap", "PRoot"]
         assert box.runners[1].program == own
 
-    @pytest.mark.parametrize(("sessions", "pinned"), [("0\n", True), ("1\n", False), (None, True)])
-    def test_proot_is_kept_on_one_processor_where_no_session_starves(
-        self,
-        environ: dict[str, str],
-        tmp_path: Path,
-        monkeypatch: pytest.MonkeyPatch,
-        sessions: str | None,
-        pinned: bool,
+    def test_only_our_own_proot_is_kept_on_one_processor_and_keeps_owners(
+        self, environ: dict[str, str], tmp_path: Path
     ) -> None:
         for name in ("proot", "taskset"):
             program(tmp_path / "bin", name)
-        monkeypatch.setattr(tools, "_SESSIONS", tmp_path / "sessions")
-        if sessions is not None:
-            (tmp_path / "sessions").write_text(sessions)
-        found = tools.candidates(environ, tmp_path, root=False)
-        assert {runner.pinned for runner in found if isinstance(runner, PRoot)} == {pinned}
+        daemon = program(tmp_path / "bin", "faked-sysv")
+        library = tmp_path / "lib/machine/libfakeroot/libfakeroot-sysv.so"
+        own = program(tools.own_proot(tmp_path).parent, "proot")
+
+        def found(own: Path) -> list[tuple[bool, bool, bool, Faked | None]]:
+            return [
+                (runner.program == own, runner.own, runner.pinned, runner.faked)
+                for runner in tools.candidates(environ, tmp_path, root=False)
+                if isinstance(runner, PRoot)
+            ]
+
+        others = 2 * [(False, False, False, None)]
+        assert found(own) == [*2 * [(True, True, True, None)], *others]
+        library.parent.mkdir(parents=True)
+        library.touch()  # fakeroot counts with its library only
+        assert found(own) == [*2 * [(True, True, True, Faked(daemon, library))], *others]
 
     def test_without_seccomp_only_where_it_must_be(
         self, environ: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -94,20 +99,6 @@ class TestFind:
         box = tools.find(environ, tmp_path)
         assert [runner.name for runner in box.runners] == ["PRoot without seccomp"]
         assert box.refusals == (Refusal("PRoot", "it leaves the root"),)
-
-    def test_fakeroot_counts_with_its_library_only(
-        self, environ: dict[str, str], tmp_path: Path
-    ) -> None:
-        program(tmp_path / "bin", "proot")
-        daemon = program(tmp_path / "bin", "faked-sysv")
-        (first, *_) = tools.candidates(environ, tmp_path, root=False)
-        assert not first.keeps_owners
-        library = tmp_path / "lib/machine/libfakeroot/libfakeroot-sysv.so"
-        library.parent.mkdir(parents=True)
-        library.touch()
-        (first, *_) = tools.candidates(environ, tmp_path, root=False)
-        assert isinstance(first, PRoot)
-        assert first.faked == Faked(daemon, library)
 
 
 @pytest.fixture

@@ -49,7 +49,7 @@ while [ ! -s "$saved.key" ]; do
 done
 IFS=: read -r key daemon <"$saved.key"
 rm "$saved.key"
-env -i LD_PRELOAD="$library" FAKEROOTKEY="$key" "$@"
+env -i FAKEROOTKEY="$key" "$@"
 code=$?
 LD_PRELOAD="$library" FAKEROOTKEY="$key" ls -ld / >/dev/null
 kill "$daemon"
@@ -144,14 +144,19 @@ class PRoot:
     Attributes:
         root: we are real root: owners are real.
         seccomp: it is told of those system calls only that it changes.
+        own: Layerlab's own build, which loads nothing that is meant for the command. That it needs
+            for `faked`: fakeroot's library in PRoot itself would wait for ever for a command that
+            PRoot has stopped.
         faked: None where fakeroot is missing.
         pinned: keep PRoot and the command on one processor, as only one of the two ever runs: it
-            takes a third of the time off small programs.
+            takes a fifth to a third of the time off. Only with `own`: with another PRoot Linux 6.18
+            lets a command starve that begins a session, as apt-get does with dpkg.
     """
 
     program: Path
     root: bool
     seccomp: bool = True
+    own: bool = True
     faked: Faked | None = None
     pinned: bool = True
 
@@ -187,17 +192,31 @@ class PRoot:
             ]
         else:
             argv += ["env", "-i"]
-        argv += _variables(job)
+        argv += self._variables(job)
         argv += [] if self.seccomp else ["PROOT_NO_SECCOMP=1"]
         argv += [str(self.program), "--kill-on-exit", "-r", str(job.root), "-w", job.cwd]
         if job.user.uid or job.user.gid:
             argv += ["-i", f"{job.user.uid}:{job.user.gid}"]
-        elif not (self.root or faked):
+        elif not faked:
+            # As real root, too: whoever then becomes somebody else, as apt-get does for what it
+            # fetches, could not enter our folders. Owners are real all the same.
             argv.append("-0")
         argv += ["-q", str(job.emulator)] if job.emulator else []
         for bind in self._binds(job):
             argv += ["-b", f"{bind.host}:{bind.guest}"]
         return Command((*argv, *job.argv), {"PATH": os.defpath}, self._owning(job))
+
+    def _variables(self, job: Job) -> Iterator[str]:
+        faked = self._faked(job)
+        env = dict(job.env)
+        if faked:
+            env["LD_PRELOAD"] = ":".join(filter(None, (str(faked.library), env.get("LD_PRELOAD"))))
+        for name, value in env.items():
+            yield (
+                f"PROOT_{name}={value}"
+                if self.own and name.startswith("LD_")
+                else f"{name}={value}"
+            )
 
     def _owning(self, job: Job) -> Owning:
         if self._faked(job):

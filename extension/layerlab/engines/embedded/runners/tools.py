@@ -17,7 +17,6 @@ from layerlab.engines.embedded.runners.job import Runner
 from layerlab.engines.embedded.runners.ladder import Bubblewrap, Faked, PRoot
 from layerlab.errors import EngineUnavailableError
 
-_SESSIONS: Final = Path("/proc/sys/kernel/sched_autogroup_enabled")
 _QEMU: Final = {
     "amd64": "x86_64",
     "arm64": "aarch64",
@@ -120,30 +119,19 @@ def candidates(environ: Mapping[str, str], cache: Path, *, root: bool) -> Iterat
     """The runners that are there, the best first, whether they pass the gate or not."""
     if bwrap := _which("bwrap", environ):
         yield Bubblewrap(bwrap, root, Path(sys.executable))
-    faked = _faked(environ)
-    pinned = _which("taskset", environ) is not None and not _groups_sessions()
     own = own_proot(cache)
-    for program in (own if own.exists() else None, _which("proot", environ)):
-        if program:
-            yield PRoot(program, root, True, faked, pinned)
-            yield PRoot(program, root, False, faked, pinned)
-
-
-def _groups_sessions() -> bool:
-    """Whether the kernel shares processors out by session (`kernel/sched/autogroup.c`).
-
-    Linux 6.18 then lets a command starve that has begun a session of its own, as apt-get does with
-    dpkg, when PRoot and another command hand the only processor to each other.
-    """
-    try:
-        return _SESSIONS.read_text().strip() != "0"
-    except OSError:
-        return False
+    if own.exists():
+        faked, pinned = _faked(environ), _which("taskset", environ) is not None
+        yield PRoot(own, root, faked=faked, pinned=pinned)
+        yield PRoot(own, root, seccomp=False, faked=faked, pinned=pinned)
+    if program := _which("proot", environ):
+        yield PRoot(program, root, own=False, pinned=False)
+        yield PRoot(program, root, seccomp=False, own=False, pinned=False)
 
 
 def own_proot(cache: Path) -> Path:
     """Where the PRoot is that Layerlab has built; another one in each version of its source."""
-    return cache / "proot-5.4.0-2" / "proot"
+    return cache / "proot-5.4.0-3" / "proot"
 
 
 def kernel_emulates(platform: str) -> bool:
