@@ -120,7 +120,8 @@ class Digests:
         # Of one inode only the last state can come again.
         known = self._known.copy()  # another thread may be adding to it
         newest = {state[: _INODE.size]: state for state in known}
-        return _encode({state: known[state] for state in newest.values()})
+        self._known = {state: known[state] for state in newest.values()}
+        return _encode(self._known)
 
 
 def _name(folder: Path) -> bytes:

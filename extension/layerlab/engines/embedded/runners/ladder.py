@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -115,7 +115,7 @@ class Bubblewrap:
         yield from ("--", str(self.python), "-I", "-S", enter.__file__)
         uid, gid, groups = job.user
         yield from (str(job.root), job.cwd, f"{uid}:{gid}:{','.join(map(str, groups))}")
-        yield from _variables(job)
+        yield from _variables(job.env)
         yield from ("--", *job.argv)
 
     def _as_user(self, job: Job) -> Iterator[str]:
@@ -192,7 +192,7 @@ class PRoot:
             ]
         else:
             argv += ["env", "-i"]
-        argv += self._variables(job)
+        argv += _variables(self._env(job))
         argv += [] if self.seccomp else ["PROOT_NO_SECCOMP=1"]
         argv += [str(self.program), "--kill-on-exit", "-r", str(job.root), "-w", job.cwd]
         if job.user.uid or job.user.gid:
@@ -206,17 +206,13 @@ class PRoot:
             argv += ["-b", f"{bind.host}:{bind.guest}"]
         return Command((*argv, *job.argv), {"PATH": os.defpath}, self._owning(job))
 
-    def _variables(self, job: Job) -> Iterator[str]:
-        faked = self._faked(job)
+    def _env(self, job: Job) -> Mapping[str, str]:
         env = dict(job.env)
-        if faked:
+        if faked := self._faked(job):
             env["LD_PRELOAD"] = ":".join(filter(None, (str(faked.library), env.get("LD_PRELOAD"))))
-        for name, value in env.items():
-            yield (
-                f"PROOT_{name}={value}"
-                if self.own and name.startswith("LD_")
-                else f"{name}={value}"
-            )
+        if not self.own:
+            return env
+        return {f"PROOT_{name}" if name.startswith("LD_") else name: env[name] for name in env}
 
     def _owning(self, job: Job) -> Owning:
         if self._faked(job):
@@ -263,8 +259,8 @@ def _capabilities() -> Iterator[str]:
         yield from ("--cap-add", f"CAP_{name}")
 
 
-def _variables(job: Job) -> list[str]:
-    return [f"{name}={value}" for name, value in job.env.items()]
+def _variables(env: Mapping[str, str]) -> list[str]:
+    return [f"{name}={value}" for name, value in env.items()]
 
 
 def _cannot(runner: str, what: str) -> LayerlabError:
